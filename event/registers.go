@@ -1,6 +1,9 @@
 package event
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Aspect names what a register of the topic rooms holds.
 type Aspect string
@@ -95,4 +98,26 @@ type Heartbeat struct {
 // MemberCount is the value of the key INCARNATION|ROOM in the topic gateways: the members of a room on one gateway.
 type MemberCount struct {
 	Count int `json:"count"`
+}
+
+// SyncNowKey is the key, in the topic control, of the newest demand for a round of the snapshot streams.
+const SyncNowKey = "sync|now"
+
+// SyncRequest is the value of SyncNowKey: POST /management/sync writes it, exporters start a round when they see it.
+type SyncRequest struct {
+	RequestedAtMS int64 `json:"requested_at_ms"`
+}
+
+// StreamStartKey is the key, in the topic control, of where a stream of callbacks began in a partition: start|stream|partition.
+func StreamStartKey(stream string, partition int) string {
+	return "start|" + stream + "|" + strconv.Itoa(partition)
+}
+
+// StreamStart is the value of StreamStartKey. It is durable before the stream's first fetch, so that a commit that is missing later is
+// known to be lost.
+type StreamStart struct {
+	Stream    string `json:"stream"`
+	Partition int    `json:"partition"`
+	Offset    int64  `json:"offset"` // first offset that belongs to the stream
+	AtMS      int64  `json:"at_ms"`
 }
