@@ -11,6 +11,8 @@ import (
 // errPlatform is the answer of everything that needs a Unix.
 var errPlatform = errors.New("the embedded servers need linux or macOS: set KAFKA_BROKERS and CLICKHOUSE_ADDR to servers and run the roles")
 
+const platformHasModes = false
+
 func flock(*os.File) error                 { return errPlatform }
 func ownGroup(*exec.Cmd)                   {}
 func killGroup(int)                        {}

@@ -12,6 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// platformHasModes says whether file modes keep other users out.
+const platformHasModes = true
+
 // flock takes the exclusive lock of an open file, or returns errLocked.
 func flock(f *os.File) error {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
