@@ -169,6 +169,8 @@ func number(v reflect.Value) (float64, error) {
 // wrong tells why the text did not parse.
 func (f field) wrong(err error) string {
 	switch k := f.kind(); k {
+	case "true or false":
+		return "want true or false"
 	case "text", "list", "list of name:value":
 		var pe env.ParseError
 		if errors.As(err, &pe) && !f.secret {
@@ -176,7 +178,7 @@ func (f field) wrong(err error) string {
 		}
 		return "not understood"
 	default:
-		return "not a " + strings.TrimPrefix(k, "whole seconds")
+		return "not a " + k
 	}
 }
 
