@@ -12,10 +12,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"splitsync/internal/devstack"
 )
@@ -31,12 +34,17 @@ type servers struct {
 	dir        string // the ClickHouse's data
 }
 
-// Main runs the tests of a package, stops the servers that they shared, and exits. It has to be all that TestMain does:
-// the ClickHouse child is this test binary, run once more.
+// Main runs the tests of a package, stops the servers that they shared, and exits. Goroutines that are left then fail the
+// package (goleak). It has to be all that TestMain does: the ClickHouse child is this test binary, run once more.
 func Main(m *testing.M) {
 	devstack.RunChildIfAsked()
 	code := m.Run()
-	if err := shared.stop(); err != nil {
+	err := shared.stop()
+	if code == 0 {
+		http.DefaultClient.CloseIdleConnections()
+		err = errors.Join(err, goleak.Find())
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)
 	}

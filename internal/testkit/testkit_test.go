@@ -17,7 +17,9 @@ func TestKafkaGoTalksToTheBroker(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	topic := testkit.Prefix(t) + "chat"
-	client := &kafka.Client{Addr: kafka.TCP(testkit.Kafka(t))}
+	transport := &kafka.Transport{}
+	defer transport.CloseIdleConnections()
+	client := &kafka.Client{Addr: kafka.TCP(testkit.Kafka(t)), Transport: transport}
 	made, err := client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: 3, ReplicationFactor: 1}}})
 	if err != nil || made.Errors[topic] != nil {
 		t.Fatal(err, made)
