@@ -68,7 +68,9 @@ func jsonError(err error) error {
 // jsonType is the JSON name of a Go kind.
 func jsonType(kind string) string {
 	switch {
-	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "uint"), strings.HasPrefix(kind, "float"):
+	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "uint"):
+		return "whole number"
+	case strings.HasPrefix(kind, "float"):
 		return "number"
 	case kind == "slice", kind == "array":
 		return "array"
