@@ -5,7 +5,7 @@
 //	MaxConnections int `env:"MAX_CONNECTIONS" envDefault:"100000" min:"1" max:"1000000" help:"open WebSocket connections of this process"`
 //
 // Tags: env (the variable), envDefault, help (one line, for docs/CONFIG.md), min and max (numbers; durations of variables
-// that end in _SECONDS or _SECS are whole seconds, other durations are written 500ms, 10s, 5m), oneof (values joined by "|",
+// that end in _SECONDS or _SECS are whole seconds, other durations are written 500ms, 10s, 5m), oneof (values joined by "|" or ",",
 // any case), secret:"true" (never shown; may also come from a file named by VARIABLE_FILE) and required:"true".
 // Sizes are in bytes, lists are joined by commas, an empty variable counts as unset. A struct without env tag is looked into,
 // with envPrefix put in front of its variables. Owners of shared settings (kafkalog.Config, history.Config) carry the tags

@@ -67,7 +67,7 @@ func newField(sf reflect.StructField, v reflect.Value, key string) field {
 		required: sf.Tag.Get("required") == "true",
 	}
 	if s := sf.Tag.Get("oneof"); s != "" {
-		f.oneof = strings.Split(s, "|")
+		f.oneof = strings.FieldsFunc(s, func(r rune) bool { return r == '|' || r == ',' })
 	}
 	return f
 }
