@@ -63,6 +63,9 @@ func StartBroker(cfg BrokerConfig, log *slog.Logger) (*Broker, error) {
 		opts = append(opts, kfake.SyncWrites())
 	}
 	cluster, err := kfake.NewCluster(opts...)
+	if b.front.Listener == nil && err != nil {
+		return nil, fmt.Errorf("embedded broker: port %d is taken, set EMBEDDED_KAFKA_PORT to another: %w", port, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("embedded broker on %s: %w", b.addr, err)
 	}

@@ -147,7 +147,7 @@ func (c *ClickHouse) awaitReady(ctx context.Context) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
-		if err := Query(ctx, c.HTTPAddr(), "SELECT 1"); err == nil {
+		if _, err := Query(ctx, c.HTTPAddr(), "SELECT 1"); err == nil {
 			return nil
 		}
 		select {

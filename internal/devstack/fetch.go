@@ -88,8 +88,8 @@ func install(ctx context.Context, cache, home string) error {
 	if err != nil {
 		return err
 	}
-	if free < fetchDiskNeed {
-		return fmt.Errorf("%s has %d MB free and 3072 MB are needed: free some, or set EMBEDDED_CACHE_DIR", cache, free>>20)
+	if err := checkRoom(cache, free); err != nil {
+		return err
 	}
 	tmp := filepath.Join(cache, "fetch.tmp") // what a killed fetch left behind goes first
 	if err := os.RemoveAll(tmp); err != nil {
@@ -111,6 +111,14 @@ func install(ctx context.Context, cache, home string) error {
 		return err
 	}
 	return os.Rename(unpacked, home)
+}
+
+// checkRoom refuses to begin on a disk that the fetch would fill.
+func checkRoom(cache string, free uint64) error {
+	if free >= fetchDiskNeed {
+		return nil
+	}
+	return fmt.Errorf("%s has %d MB free and %d MB are needed: free some, or set EMBEDDED_CACHE_DIR", cache, free>>20, fetchDiskNeed>>20)
 }
 
 // npmInstall runs `npm ci` in a folder.

@@ -1,18 +1,13 @@
 package devstack
 
 import (
-	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 )
 
 // errNoLibrary is the answer on platforms for which no ClickHouse library is fetched.
@@ -54,7 +49,7 @@ func (p program) args(cfg ClickHouseConfig) []string {
 		return []string{"clickhouse", "server", "--config-file=" + config}
 	}
 	return []string{
-		"clickhouse", "--config-file=" + config, "--path=" + dataPath(cfg), "--listen_host=127.0.0.1",
+		"clickhouse", "--config-file=" + config, "--log-level=warning", "--path=" + dataPath(cfg), "--listen_host=127.0.0.1",
 		fmt.Sprintf("--tcp_port=%d", cfg.TCPPort), fmt.Sprintf("--http_port=%d", cfg.HTTPPort), "--query",
 		"SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; SELECT count() FROM file('/dev/stdin', 'LineAsString', 'l String') FORMAT Null",
 	}
@@ -121,29 +116,6 @@ func choosePorts(cfg *ClickHouseConfig) error {
 			return fmt.Errorf("port %d is taken, set %s to another: %w", *p.port, p.setting, err)
 		}
 		l.Close()
-	}
-	return nil
-}
-
-// Query runs one SQL statement over a server's HTTP interface and drops its answer. An error carries the server's text.
-func Query(ctx context.Context, httpAddr, sql string) error {
-	u := url.URL{Scheme: "http", Host: httpAddr, Path: "/"}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), strings.NewReader(sql))
-	if err != nil {
-		return err
-	}
-	req.Close = true // no idle connection stays behind
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("clickhouse answered %d: %s", resp.StatusCode, strings.TrimSpace(string(text)))
 	}
 	return nil
 }

@@ -36,13 +36,13 @@ func newDatabase(tb testing.TB, server *devstack.ClickHouse) string {
 	name := "test_" + strings.ReplaceAll(uuid.NewString(), "-", "")
 	ctx, cancel := context.WithTimeout(context.Background(), queryTime)
 	defer cancel()
-	if err := devstack.Query(ctx, server.HTTPAddr(), "CREATE DATABASE "+name+" ENGINE = Atomic"); err != nil {
+	if _, err := devstack.Query(ctx, server.HTTPAddr(), "CREATE DATABASE "+name+" ENGINE = Atomic"); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), queryTime)
 		defer cancel()
-		if err := devstack.Query(ctx, server.HTTPAddr(), "DROP DATABASE IF EXISTS "+name); err != nil {
+		if _, err := devstack.Query(ctx, server.HTTPAddr(), "DROP DATABASE IF EXISTS "+name); err != nil {
 			tb.Errorf("drop database: %v", err)
 		}
 	})
@@ -140,18 +140,19 @@ func (s *Server) Restart() {
 	s.Start()
 }
 
-// Query runs one statement over HTTP and fails the test on an error.
-func (s *Server) Query(sql string) {
+// Query runs one statement over HTTP and returns its answer; an error fails the test.
+func (s *Server) Query(sql string) string {
 	s.tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), queryTime)
 	defer cancel()
-	if err := devstack.Query(ctx, s.HTTPAddr(), sql); err != nil {
+	text, err := devstack.Query(ctx, s.HTTPAddr(), sql)
+	if err != nil {
 		s.tb.Fatal(err)
 	}
+	return text
 }
 
-// clickHouseConfig is the config of a test server: half a gigabyte is enough for it, and the settings come from the
-// variables that `up` has too.
+// clickHouseConfig is the config of a test server: capped at 2 GiB, and found by the variables that `up` has too.
 func clickHouseConfig(dir string) devstack.ClickHouseConfig {
 	return devstack.ClickHouseConfig{
 		DataDir: dir, Binary: os.Getenv("CLICKHOUSE_BIN"), CacheDir: os.Getenv("EMBEDDED_CACHE_DIR"), MemoryBytes: 2 << 30,
