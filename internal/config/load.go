@@ -44,10 +44,23 @@ func (e *Error) add(f Fault) {
 	e.Faults = append(e.Faults, f)
 }
 
-// Validator is implemented (on the pointer or the value) by settings with rules over several fields. It is asked after all fields of the
-// struct, and of the structs in it, are good. Each error must name its variables and never the value of a secret.
+// Validator is implemented (on the pointer or the value) by settings with rules over several fields; Validate() error will do too. It is asked
+// after all fields of the struct, and of the structs in it, are good. Each error must name its variables and never the value of a secret.
 type Validator interface {
 	Validate() []error
+}
+
+// validate asks v for its faults, if it is a Validator of either form.
+func validate(v any) []error {
+	switch v := v.(type) {
+	case Validator:
+		return v.Validate()
+	case interface{ Validate() error }:
+		if err := v.Validate(); err != nil {
+			return []error{err}
+		}
+	}
+	return nil
 }
 
 // Option changes one Load.
@@ -98,8 +111,8 @@ func loadNode(n node, src source, bad *Error) bool {
 	for _, c := range n.nodes {
 		good = loadNode(c, src, bad) && good
 	}
-	if v, ok := n.self.Addr().Interface().(Validator); ok && good {
-		for _, err := range v.Validate() {
+	if good {
+		for _, err := range validate(n.self.Addr().Interface()) {
 			bad.add(Fault{Text: err.Error()})
 			good = false
 		}

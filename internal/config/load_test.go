@@ -117,6 +117,24 @@ func TestLoadRulesOverFields(t *testing.T) {
 	}
 }
 
+type one struct {
+	A int `env:"T_A" help:"a"`
+}
+
+func (o *one) Validate() error {
+	if o.A == 7 {
+		return errors.New("T_A must not be 7")
+	}
+	return nil
+}
+
+func TestLoadRuleWithOneError(t *testing.T) {
+	var got struct{ One one }
+	if err := Load(&got, []string{"T_A=7"}); err == nil || err.Error() != "1 bad setting(s):\n  T_A must not be 7" {
+		t.Errorf("got %v", err)
+	}
+}
+
 type numberSecret struct {
 	PIN int `env:"T_PIN" secret:"true" min:"1000" help:"pin"`
 }
