@@ -94,7 +94,7 @@ func (l *Log) joinGroup(group string, topics []event.Topic) (*kafka.ConsumerGrou
 		ID: l.cfg.TopicPrefix + group, Brokers: l.cfg.Brokers, Dialer: dialer, Topics: names,
 		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
 		HeartbeatInterval: heartbeatInterval, SessionTimeout: sessionTimeout, RebalanceTimeout: rebalanceTimeout,
-		JoinGroupBackoff: joinBackoff, StartOffset: kafka.FirstOffset, RetentionTime: -1,
+		JoinGroupBackoff: joinBackoff, StartOffset: kafka.FirstOffset,
 		ErrorLogger: kafka.LoggerFunc(func(string, ...any) {}), // Next returns the same errors
 	})
 	if err != nil {
