@@ -1,0 +1,150 @@
+package deploy_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// source is what the Go files of this repository (without tests) say about settings, ports and commands.
+type source struct {
+	keys     map[string]bool // variables, by the env tags of struct fields
+	secrets  map[string]bool // those of them with secret:"true"
+	prefixes map[string]bool // by the envPrefix tags
+	ports    map[string]bool // of addresses such as 0.0.0.0:3000 in defaults and constants
+	commands map[string]bool // of cmd/splitsync, by Use
+	vars     map[string]bool // package variables, "folder.name"
+	tags     map[string]bool // build constraints
+}
+
+// knows says whether a role reads the variable: by its own name, with a prefix, or as the file of a secret.
+func (s *source) knows(key string) bool {
+	if s.keys[key] {
+		return true
+	}
+	if of, ok := strings.CutSuffix(key, "_FILE"); ok && s.secret(of) {
+		return true
+	}
+	for p := range s.prefixes {
+		if rest, ok := strings.CutPrefix(key, p); ok && s.keys[rest] {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *source) secret(key string) bool {
+	for p := range s.prefixes {
+		if rest, ok := strings.CutPrefix(key, p); ok && s.secrets[rest] {
+			return true
+		}
+	}
+	return s.secrets[key]
+}
+
+// readSource parses every Go file of the repository that is not a test and not an example.
+func readSource(t *testing.T) *source {
+	t.Helper()
+	s := &source{
+		keys: map[string]bool{}, secrets: map[string]bool{}, prefixes: map[string]bool{}, ports: map[string]bool{},
+		commands: map[string]bool{}, vars: map[string]bool{}, tags: map[string]bool{},
+	}
+	files := token.NewFileSet()
+	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && path != ".." && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules" || entry.Name() == "examples"):
+			return filepath.SkipDir
+		case entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		file, err := parser.ParseFile(files, path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		s.read(filepath.ToSlash(strings.TrimPrefix(filepath.Dir(path), ".."+string(filepath.Separator))), file)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *source) read(folder string, file *ast.File) {
+	for _, group := range file.Comments {
+		for _, c := range group.List {
+			if line, ok := strings.CutPrefix(c.Text, "//go:build "); ok {
+				for _, tag := range regexp.MustCompile(`\w+`).FindAllString(line, -1) {
+					s.tags[tag] = true
+				}
+			}
+		}
+	}
+	for _, d := range file.Decls {
+		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.VAR {
+			for _, spec := range g.Specs {
+				for _, name := range spec.(*ast.ValueSpec).Names {
+					s.vars[folder+"."+name.Name] = true
+				}
+			}
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.Field:
+			s.field(n)
+		case *ast.KeyValueExpr:
+			if name, ok := n.Key.(*ast.Ident); ok && name.Name == "Use" && folder == "cmd/splitsync" {
+				command, _, _ := strings.Cut(text(n.Value), " ")
+				s.commands[command] = true
+			}
+		case *ast.BasicLit:
+			s.port(text(n))
+		}
+		return true
+	})
+}
+
+func (s *source) field(f *ast.Field) {
+	if f.Tag == nil {
+		return
+	}
+	tag := reflect.StructTag(text(f.Tag))
+	if key, _, _ := strings.Cut(tag.Get("env"), ","); key != "" && key != "-" {
+		s.keys[key] = true
+		s.secrets[key] = tag.Get("secret") == "true"
+	}
+	if prefix := tag.Get("envPrefix"); prefix != "" {
+		s.prefixes[prefix] = true
+	}
+	s.port(tag.Get("envDefault"))
+}
+
+// port takes the port of an address without host name.
+func (s *source) port(address string) {
+	if m := regexp.MustCompile(`^[0-9.]*:([0-9]+)$`).FindStringSubmatch(address); m != nil {
+		s.ports[m[1]] = true
+	}
+}
+
+// text is the value of a string literal, or empty.
+func text(e ast.Expr) string {
+	lit, ok := e.(*ast.BasicLit)
+	if !ok || lit.Kind != token.STRING {
+		return ""
+	}
+	v, err := strconv.Unquote(lit.Value)
+	if err != nil {
+		return ""
+	}
+	return v
+}
