@@ -69,7 +69,7 @@ func startClickHouse(ctx context.Context, cfg ClickHouseConfig, log *slog.Logger
 	if err := os.MkdirAll(filepath.Join(cfg.DataDir, "data"), 0o700); err != nil {
 		return nil, err
 	}
-	lock, err := waitLock(ctx, filepath.Join(cfg.DataDir, "lock"), orphanWait)
+	lock, err := WaitLock(ctx, filepath.Join(cfg.DataDir, "lock"), orphanWait)
 	if err != nil {
 		return nil, err
 	}

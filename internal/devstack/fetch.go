@@ -66,7 +66,7 @@ func Fetch(ctx context.Context, cacheDir string, progress func(line string)) (st
 	if err := os.MkdirAll(cache, 0o700); err != nil {
 		return "", fmt.Errorf("fetch clickhouse: %w", err)
 	}
-	lock, err := waitLock(ctx, filepath.Join(cache, "fetch.lock"), 0)
+	lock, err := WaitLock(ctx, filepath.Join(cache, "fetch.lock"), 0)
 	if err != nil {
 		return "", fmt.Errorf("fetch clickhouse: %w", err)
 	}

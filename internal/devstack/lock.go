@@ -24,8 +24,9 @@ func tryLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// waitLock tries for up to wait. 0 = as long as ctx lives.
-func waitLock(ctx context.Context, path string, wait time.Duration) (*os.File, error) {
+// WaitLock opens path (made if absent, 0600) and takes its lock, waiting for another process for up to wait; 0 = as long as
+// ctx lives. The lock lives until the file is closed in every process that has it.
+func WaitLock(ctx context.Context, path string, wait time.Duration) (*os.File, error) {
 	if wait > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, wait)
