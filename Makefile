@@ -7,7 +7,7 @@ GO      ?= go
 P       ?= 2
 ARGS    ?=
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -X main.version=$(VERSION)
+LDFLAGS := -X splitsync/internal/service.version=$(VERSION)
 
 # Packages whose tests take their broker from the test kit, and the whole product.
 KAFKA_PACKAGES = $$(grep -rlE 'testkit\.Kafka\(' --include='*_test.go' . | xargs -n1 dirname | sort -u | grep -v '^./e2e') $$($(GO) list ./e2e/...)

@@ -15,9 +15,6 @@ import (
 	"splitsync/internal/devstack"
 )
 
-// version is set by the linker (-X main.version=…), see the Makefile.
-var version string
-
 func main() {
 	devstack.RunChildIfAsked()
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))

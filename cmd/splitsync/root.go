@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -37,7 +36,7 @@ func newRoot(a *app) *cobra.Command {
 		Short:         "A chat backend whose log is the truth: WebSocket, Kafka, ClickHouse, callbacks, REST",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Version:       buildVersion(),
+		Version:       service.Version(),
 		PersistentPreRun: func(*cobra.Command, []string) {
 			a.started = true
 		},
@@ -66,8 +65,8 @@ func (a *app) load(dst any, opts ...config.Option) error {
 }
 
 // logger writes to stderr, after the notices about variables of the old server.
-func (a *app) logger(c config.Common) *slog.Logger {
-	log := service.Logger(c.Level(), a.stderr)
+func (a *app) logger(level slog.Level) *slog.Logger {
+	log := service.Logger(level, a.stderr)
 	for _, notice := range config.Notices(a.environ) {
 		log.Warn("setting of the old server", "notice", notice)
 	}
@@ -86,24 +85,13 @@ func (a *app) exitCode(err error) int {
 	return exitFault
 }
 
-// buildVersion is what the linker set, else what the Go tool knows of the module.
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
-
 func versionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.stdout, "splitsync", buildVersion())
+			_, err := fmt.Fprintln(a.stdout, "splitsync", service.Version())
 			return err
 		},
 	}

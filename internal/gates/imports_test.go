@@ -27,7 +27,7 @@ var owners = map[string][]string{
 	"github.com/twmb/franz-go":               {"internal/devstack"},
 	"github.com/ebitengine/purego":           {"internal/devstack"},
 	"github.com/caarlos0/env/v11":            {"internal/config"},
-	"github.com/joho/godotenv":               {"internal/config"},
+	"github.com/joho/godotenv":               {"internal/config", "tests of deploy"},
 	"github.com/prometheus":                  {"internal/metrics", metricsFiles},
 	"github.com/sethvargo/go-retry":          {"internal/service", "internal/kafkalog", "exporter"},
 	"github.com/go-chi/chi/v5":               {"internal/httpapi", "gateway", "syncapi"},
