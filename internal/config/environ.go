@@ -33,9 +33,15 @@ func Environ(dotenv string) ([]string, error) {
 	return out, nil
 }
 
-// Get is the value of a variable in environ, or empty. For commands that must know whether the user has set it.
+// Get is the value of a variable in environ, or empty.
 func Get(environ []string, key string) string {
 	return toMap(environ)[key]
+}
+
+// IsSet reports whether the user gave the variable a value, itself or as a file of the secret.
+func IsSet(environ []string, key string) bool {
+	env := toMap(environ)
+	return strings.TrimSpace(env[key]) != "" || strings.TrimSpace(env[key+"_FILE"]) != ""
 }
 
 // Notices tells, one line each, which variables of the old server were found and what is done about them.
@@ -110,7 +116,7 @@ func (s source) lookup(f field) (string, error) {
 	return v, nil
 }
 
-// file reads the secret that VARIABLE_FILE names; in a list every line is an item.
+// file reads the secret that VARIABLE_FILE names; of a list every line is an item.
 func (s source) file(f field, direct string) (string, error) {
 	key := f.key + "_FILE"
 	path := strings.TrimSpace(s.env[key])
@@ -128,8 +134,8 @@ func (s source) file(f field, direct string) (string, error) {
 	if text == "" {
 		return "", fmt.Errorf("%s: the file %s is empty", key, path)
 	}
-	if f.tag.Type.Kind() == reflect.Slice {
-		text = strings.Join(strings.Fields(text), f.separator())
+	if k := f.tag.Type.Kind(); k == reflect.Slice || k == reflect.Map {
+		text = strings.ReplaceAll(text, "\n", f.separator())
 	}
 	return text, nil
 }

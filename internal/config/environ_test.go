@@ -28,6 +28,15 @@ func TestEnvironPrefersTheProcess(t *testing.T) {
 	}
 }
 
+func TestIsSet(t *testing.T) {
+	env := []string{"T_A=x", "T_B_FILE=/x", "T_C=", "T_D= "}
+	for key, want := range map[string]bool{"T_A": true, "T_B": true, "T_C": false, "T_D": false, "T_E": false} {
+		if got := IsSet(env, key); got != want {
+			t.Errorf("%s: got %v", key, got)
+		}
+	}
+}
+
 func TestEnvironWithoutFile(t *testing.T) {
 	if _, err := Environ(filepath.Join(t.TempDir(), ".env")); err != nil {
 		t.Error(err)

@@ -151,7 +151,7 @@ func TestSecretsNeverShow(t *testing.T) {
 func TestSecretFromFile(t *testing.T) {
 	dir := t.TempDir()
 	one, many, empty := filepath.Join(dir, "one"), filepath.Join(dir, "many"), filepath.Join(dir, "empty")
-	for path, text := range map[string]string{one: "s3cret\n", many: "k1\nk2\n", empty: "\n"} {
+	for path, text := range map[string]string{one: "s3cret\n", many: "k1\nk2\r\n", empty: "\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
