@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/joho/godotenv"
+	"github.com/compose-spec/compose-go/v2/dotenv"
 )
 
 func TestProductionSettingsExist(t *testing.T) {
@@ -30,7 +30,7 @@ func TestProductionSettingsExist(t *testing.T) {
 }
 
 func TestProductionValues(t *testing.T) {
-	got, err := godotenv.Read("production.env")
+	got, err := dotenv.Read("production.env")
 	if err != nil {
 		t.Fatal(err)
 	}
