@@ -98,6 +98,32 @@ func TestClickHouseIsCappedQuietAndOutOfReachOfCtrlC(t *testing.T) {
 	}
 }
 
+func TestRunningClickHouseIsFoundByItsFolder(t *testing.T) {
+	cfg := devstack.ClickHouseConfig{DataDir: t.TempDir()}
+	if _, err := devstack.RunningClickHouse(cfg.DataDir); err == nil {
+		t.Error("a server was found where none ever ran")
+	}
+	server := start(t, cfg)
+	addr, err := devstack.RunningClickHouse(cfg.DataDir)
+	if err != nil || addr != server.HTTPAddr() {
+		t.Errorf("%q, %v; want %q", addr, err, server.HTTPAddr())
+	}
+	var long strings.Builder
+	err = devstack.QueryTo(t.Context(), addr, "SELECT repeat('x', 1000) FROM numbers(3000)", &long)
+	if err != nil || long.Len() != 3000*1001 {
+		t.Errorf("an answer of %d bytes, %v", long.Len(), err)
+	}
+	if _, err := devstack.Query(t.Context(), addr, "SELECT nonsense"); err == nil || !strings.Contains(err.Error(), "nonsense") {
+		t.Errorf("error %v; want the server's text", err)
+	}
+	if err := server.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := devstack.RunningClickHouse(cfg.DataDir); err == nil || !strings.Contains(err.Error(), "splitsync up") {
+		t.Errorf("error %v; want what to do", err)
+	}
+}
+
 func TestClickHouseThatDiesIsSeen(t *testing.T) {
 	server := start(t, devstack.ClickHouseConfig{DataDir: t.TempDir()})
 	if err := syscall.Kill(server.PID(), syscall.SIGKILL); err != nil {

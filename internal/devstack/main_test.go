@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -17,10 +18,11 @@ import (
 	"splitsync/internal/testkit"
 )
 
-// The test binary plays two more parts: a parent that gets killed, and a clickhouse binary.
+// The test binary plays three more parts: a parent that gets killed, a clickhouse binary, and a broker that gets killed.
 const (
 	parentRole = "__test-parent"
 	serverRole = "__test-clickhouse"
+	brokerRole = "__test-broker"
 )
 
 func TestMain(m *testing.M) {
@@ -30,6 +32,8 @@ func TestMain(m *testing.M) {
 			exit(playParent(os.Args[2], os.Args[3]))
 		case serverRole:
 			exit(playServer(os.Args[2:]))
+		case brokerRole:
+			exit(playBroker(os.Args[2]))
 		}
 	}
 	testkit.Main(m)
@@ -53,6 +57,17 @@ func playParent(dir, binary string) error {
 	fmt.Println(server.PID(), server.HTTPAddr())
 	<-server.Done()
 	return server.Err()
+}
+
+// playBroker runs a broker that fsyncs, prints its address and waits to be killed.
+func playBroker(dir string) error {
+	broker, err := devstack.StartBroker(devstack.BrokerConfig{DataDir: dir, Fsync: true}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	fmt.Println(broker.Addr())
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
 }
 
 // playServer is a clickhouse binary as far as starting and stopping go: it reads the config file, answers over HTTP, and
