@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 
 func TestProductionSettingsExist(t *testing.T) {
 	code, text := readSource(t), read(t, "production.env")
-	set := regexp.MustCompile(`(?m)^#?([A-Z][A-Z0-9_]*)=`).FindAllStringSubmatch(text, -1)
+	set := regexp.MustCompile(`(?m)^#?([A-Z][A-Z0-9_]*)=(.*)$`).FindAllStringSubmatch(text, -1)
 	if len(set) < 30 {
 		t.Fatalf("only %d settings found in production.env", len(set))
 	}
@@ -21,6 +22,9 @@ func TestProductionSettingsExist(t *testing.T) {
 	for _, m := range set {
 		if !code.knows(m[1]) {
 			t.Errorf("production.env: no setting of the code is called %s", m[1])
+		}
+		if allowed := code.oneof[m[1]]; allowed != nil && !slices.Contains(allowed, m[2]) {
+			t.Errorf("production.env: %s=%s, allowed are %v", m[1], m[2], allowed)
 		}
 		if seen[m[1]] {
 			t.Errorf("production.env: %s is there twice", m[1])

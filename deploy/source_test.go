@@ -17,6 +17,7 @@ import (
 type source struct {
 	keys     map[string]bool // variables, by the env tags of struct fields
 	secrets  map[string]bool // those of them with secret:"true"
+	oneof    map[string][]string
 	prefixes map[string]bool // by the envPrefix tags
 	ports    map[string]bool // of addresses such as 0.0.0.0:3000 in defaults and constants
 	commands map[string]bool // of cmd/splitsync, by Use
@@ -53,7 +54,7 @@ func (s *source) secret(key string) bool {
 func readSource(t *testing.T) *source {
 	t.Helper()
 	s := &source{
-		keys: map[string]bool{}, secrets: map[string]bool{}, prefixes: map[string]bool{}, ports: map[string]bool{},
+		keys: map[string]bool{}, secrets: map[string]bool{}, oneof: map[string][]string{}, prefixes: map[string]bool{}, ports: map[string]bool{},
 		commands: map[string]bool{}, vars: map[string]bool{}, tags: map[string]bool{},
 	}
 	files := token.NewFileSet()
@@ -121,7 +122,10 @@ func (s *source) field(f *ast.Field) {
 	tag := reflect.StructTag(text(f.Tag))
 	if key, _, _ := strings.Cut(tag.Get("env"), ","); key != "" && key != "-" {
 		s.keys[key] = true
-		s.secrets[key] = tag.Get("secret") == "true"
+		s.secrets[key] = s.secrets[key] || tag.Get("secret") == "true"
+		if allowed := tag.Get("oneof"); allowed != "" {
+			s.oneof[key] = strings.FieldsFunc(strings.ToLower(allowed), func(r rune) bool { return r == '|' || r == ',' })
+		}
 	}
 	if prefix := tag.Get("envPrefix"); prefix != "" {
 		s.prefixes[prefix] = true
