@@ -21,6 +21,8 @@ type source struct {
 	prefixes map[string]bool // by the envPrefix tags
 	ports    map[string]bool // of addresses such as 0.0.0.0:3000 in defaults and constants
 	commands map[string]bool // of cmd/splitsync, by Use
+	makers   map[string]bool // functions of cmd/splitsync that are given the Use of a command
+	calls    map[string][]string
 	vars     map[string]bool // package variables, "folder.name"
 	tags     map[string]bool // build constraints
 }
@@ -55,7 +57,7 @@ func readSource(t *testing.T) *source {
 	t.Helper()
 	s := &source{
 		keys: map[string]bool{}, secrets: map[string]bool{}, oneof: map[string][]string{}, prefixes: map[string]bool{}, ports: map[string]bool{},
-		commands: map[string]bool{}, vars: map[string]bool{}, tags: map[string]bool{},
+		commands: map[string]bool{}, makers: map[string]bool{}, calls: map[string][]string{}, vars: map[string]bool{}, tags: map[string]bool{},
 	}
 	files := token.NewFileSet()
 	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
@@ -76,6 +78,11 @@ func readSource(t *testing.T) *source {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for maker := range s.makers {
+		for _, name := range s.calls[maker] {
+			s.commands[name] = true
+		}
 	}
 	return s
 }
@@ -99,20 +106,53 @@ func (s *source) read(folder string, file *ast.File) {
 			}
 		}
 	}
+	maker := ""
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
+		case *ast.FuncDecl:
+			maker = n.Name.Name
 		case *ast.Field:
 			s.field(n)
 		case *ast.KeyValueExpr:
 			if name, ok := n.Key.(*ast.Ident); ok && name.Name == "Use" && folder == "cmd/splitsync" {
-				command, _, _ := strings.Cut(text(n.Value), " ")
-				s.commands[command] = true
+				s.command(maker, n.Value)
+			}
+		case *ast.CallExpr:
+			if folder == "cmd/splitsync" {
+				s.call(n)
 			}
 		case *ast.BasicLit:
 			s.port(text(n))
 		}
 		return true
 	})
+}
+
+// command takes a literal Use; a variable one is what calls of the function around it give.
+func (s *source) command(maker string, use ast.Expr) {
+	if name, _, _ := strings.Cut(text(use), " "); name != "" {
+		s.commands[name] = true
+		return
+	}
+	s.makers[maker] = true
+}
+
+// call keeps the first text that a function is called with.
+func (s *source) call(c *ast.CallExpr) {
+	fun := c.Fun
+	if generic, ok := fun.(*ast.IndexExpr); ok {
+		fun = generic.X
+	}
+	name, ok := fun.(*ast.Ident)
+	if !ok {
+		return
+	}
+	for _, arg := range c.Args {
+		if v := text(arg); v != "" {
+			s.calls[name.Name] = append(s.calls[name.Name], v)
+			return
+		}
+	}
 }
 
 func (s *source) field(f *ast.Field) {
