@@ -90,6 +90,10 @@ func (r *Reporter) beat(now time.Time) {
 func (r *Reporter) flush() {
 	r.mu.Lock()
 	id := r.incarnation
+	if id == "" {
+		r.mu.Unlock()
+		return
+	}
 	changes := map[string]int{}
 	for room, n := range r.counts {
 		if r.written[room] != n {
@@ -156,7 +160,8 @@ func (r *Reporter) Probe(ctx context.Context, p *Presence) error {
 	return err
 }
 
-// End writes the tombstones of the incarnation: its gateway has ended all its sessions by itself. It is to be called after Run.
+// End writes the tombstones of the incarnation: its gateway has ended all its sessions by itself. Nothing is
+// reported from then on.
 func (r *Reporter) End(ctx context.Context) error {
 	r.mu.Lock()
 	id, written := r.incarnation, r.written

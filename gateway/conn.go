@@ -1,0 +1,180 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"splitsync/event"
+)
+
+const (
+	writeTimeout = 10 * time.Second // one flush
+	frameBytes   = 256 << 10        // envelopes are joined up to here
+)
+
+// conn is one WebSocket connection: one goroutine reads, one writes what queues. It is one session of one user in one room.
+type conn struct {
+	s       *Server
+	part    *partition
+	ws      *websocket.Conn
+	cancel  context.CancelFunc // cuts the connection
+	v1      bool
+	member  member
+	session string
+	birth   string // the incarnation that the session carries
+
+	// The partition's lock guards these until active is closed.
+	room   *room
+	joined *event.UserLeft // the session's end as far as it is known; nil until its join was read back
+	speech *speech
+	active chan struct{} // closed when the join was read back
+
+	heard   atomic.Int64 // when something was read last, Unix ms
+	paused  atomic.Bool  // the reader waits for the log: silence is ours
+	pinging atomic.Bool
+	abuse   *bucket // the reader's
+	typing  *bucket // the reader's
+
+	wake    chan struct{} // has room for one
+	written chan struct{} // closed when the writer has ended
+
+	mu      sync.Mutex
+	queue   [][]byte
+	bytes   int
+	closing bool
+	code    event.CloseCode // 0: the client has gone
+	text    string
+	reason  event.LeaveReason
+}
+
+// push queues a frame; it never blocks. A connection whose queue is full is closed with 4101.
+func (c *conn) push(frame []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return
+	}
+	if c.bytes+len(frame) > c.s.cfg.QueueBytes {
+		c.queue, c.bytes = nil, 0
+		c.shutLocked(event.CloseSlow, "too slow", event.LeaveSlow)
+		return
+	}
+	c.queue = append(c.queue, frame)
+	c.bytes += len(frame)
+	c.signal()
+}
+
+// reply pushes the one answer to a command.
+func (c *conn) reply(typ string, id json.RawMessage, payload any) {
+	c.push(envelope(typ, id, payload))
+}
+
+func (c *conn) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// shut makes the writer send what is queued, close with the code (0: the client has gone) and end the connection. The first call holds.
+func (c *conn) shut(code event.CloseCode, text string, reason event.LeaveReason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shutLocked(code, text, reason)
+}
+
+func (c *conn) shutLocked(code event.CloseCode, text string, reason event.LeaveReason) {
+	if c.closing {
+		return
+	}
+	c.closing, c.code, c.text, c.reason = true, code, text, reason
+	c.signal()
+}
+
+// take returns what is queued, and whether the connection closes after it.
+func (c *conn) take() (frames [][]byte, closing bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	frames, c.queue, c.bytes = c.queue, nil, 0
+	return frames, c.closing
+}
+
+// write sends what queues until the connection is shut, and closes it.
+func (c *conn) write(ctx context.Context) {
+	defer close(c.written)
+	watchdog := time.AfterFunc(time.Hour, func() {
+		c.shut(event.CloseSlow, "too slow", event.LeaveSlow)
+		c.cancel()
+	})
+	watchdog.Stop()
+	var buf []byte
+	for {
+		frames, closing := c.take()
+		if len(frames) == 0 {
+			if closing {
+				break
+			}
+			<-c.wake
+			continue
+		}
+		watchdog.Reset(writeTimeout)
+		err := c.flush(ctx, frames, &buf)
+		watchdog.Stop()
+		if err != nil {
+			c.shut(0, "", event.LeaveLeft)
+			break
+		}
+	}
+	c.mu.Lock()
+	code, text := c.code, c.text
+	c.mu.Unlock()
+	if code == 0 {
+		_ = c.ws.CloseNow()
+		return
+	}
+	_ = c.ws.Close(websocket.StatusCode(code), text)
+}
+
+// flush writes frames: one by one for plain clients, joined by newlines in splitsync.v1.
+func (c *conn) flush(ctx context.Context, frames [][]byte, buf *[]byte) error {
+	for len(frames) > 0 {
+		out := frames[0]
+		n := 1
+		if c.v1 && len(frames) > 1 {
+			b := append((*buf)[:0], out...)
+			for n < len(frames) && len(b)+len(frames[n]) < frameBytes {
+				b = append(append(b, '\n'), frames[n]...)
+				n++
+			}
+			out, *buf = b, b
+		}
+		frames = frames[n:]
+		if err := c.ws.Write(ctx, websocket.MessageText, out); err != nil {
+			return err
+		}
+		c.s.metrics.Frames.Inc()
+		c.s.metrics.SentBytes.Add(float64(len(out)))
+	}
+	return nil
+}
+
+// ping asks a silent client for a sign of life, and closes it with 4203 if none comes within the interval.
+func (c *conn) ping(ctx context.Context) {
+	defer c.pinging.Store(false)
+	asked := time.Now().UnixMilli()
+	wait, cancel := context.WithTimeout(ctx, c.s.cfg.PingInterval)
+	defer cancel()
+	err := c.ws.Ping(wait)
+	if err == nil {
+		c.heard.Store(time.Now().UnixMilli())
+		return
+	}
+	if !c.paused.Load() && c.heard.Load() < asked {
+		c.shut(event.CloseNoPong, "no pong", event.LeaveTimeout)
+	}
+}
