@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 )
@@ -22,6 +23,8 @@ type BrokerConfig struct {
 	Port    int               // on 127.0.0.1; 0 = a free one below 32768
 	Fsync   bool              // fsync every batch before it is acknowledged
 	Configs map[string]string // broker settings beside the defaults (Kafka names; kfake knows about 35 of them)
+
+	refuseFor time.Duration // for tests; 0 = the constant
 }
 
 // Broker is a running embedded broker of one node. It serves Kafka clients on loopback, without authentication.
@@ -45,11 +48,12 @@ func StartBroker(cfg BrokerConfig, log *slog.Logger) (*Broker, error) {
 		port = free[0]
 	}
 	b := &Broker{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), front: &frontListener{}}
+	guard := newGuard(log, cfg.refuseFor)
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.Ports(port),
 		kfake.ListenFn(b.front.listen),
-		kfake.WithLogger(brokerLog{log}),
+		kfake.WithLogger(guard),
 		kfake.ClusterID("splitsync-embedded"),
 		kfake.BrokerConfigs(brokerConfigs(cfg.Configs)),
 	}
@@ -70,6 +74,7 @@ func StartBroker(cfg BrokerConfig, log *slog.Logger) (*Broker, error) {
 		return nil, fmt.Errorf("embedded broker on %s: %w", b.addr, err)
 	}
 	b.cluster = cluster
+	guard.cluster.Store(cluster)
 	return b, nil
 }
 
@@ -180,17 +185,4 @@ func (c *frontConn) Close() error {
 	delete(c.front.conns, c)
 	c.front.mu.Unlock()
 	return c.Conn.Close()
-}
-
-// brokerLog passes the broker's errors and warnings on; its other levels speak of every request.
-type brokerLog struct{ log *slog.Logger }
-
-// Logf implements kfake.Logger.
-func (l brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
-	switch level {
-	case kfake.LogLevelError:
-		l.log.Error("embedded broker", "detail", fmt.Sprintf(format, args...))
-	case kfake.LogLevelWarn:
-		l.log.Warn("embedded broker", "detail", fmt.Sprintf(format, args...))
-	}
 }
