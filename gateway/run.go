@@ -54,6 +54,7 @@ type Server struct {
 	keys    *httpapi.Keys
 	origins httpapi.Origins
 	web     httpapi.Responder
+	policy  string // of the chat page
 
 	base  context.Context // of connections and tails
 	cut   context.CancelFunc
@@ -79,7 +80,7 @@ func New(ctx context.Context, cfg Config, deps Deps, log *slog.Logger) (*Server,
 	s := &Server{
 		cfg: cfg, deps: deps, log: log, faults: service.NewThrottle(log, time.Minute), klog: deps.Log, health: deps.Health,
 		keys: httpapi.NewKeys(cfg.AdminAPIKeys), conns: map[*conn]struct{}{},
-		web: httpapi.Responder{Log: log, Rules: rules},
+		web: httpapi.Responder{Log: log, Rules: rules}, policy: pagePolicy(chatPage),
 	}
 	if s.health == nil {
 		s.health = metrics.NewHealth()
