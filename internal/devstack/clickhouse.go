@@ -32,6 +32,7 @@ type ClickHouseConfig struct {
 	CacheDir    string // as for Fetch; empty = DefaultCacheDir
 	TCPPort     int    // native protocol, on 127.0.0.1; 0 = a free one below 32768
 	HTTPPort    int    // likewise
+	Fsync       bool   // fsync every inserted block before it is acknowledged, so that rows survive a power cut too
 	MemoryBytes uint64 // cap of the server's memory; 0 = a quarter of the machine
 }
 

@@ -74,9 +74,12 @@ func TestClickHouseKeepsItsRowsOverKill9AndStop(t *testing.T) {
 
 func TestClickHouseIsCappedQuietAndOutOfReachOfCtrlC(t *testing.T) {
 	dir := t.TempDir()
-	server := start(t, devstack.ClickHouseConfig{DataDir: dir, MemoryBytes: 777 << 20})
+	server := start(t, devstack.ClickHouseConfig{DataDir: dir, MemoryBytes: 777 << 20, Fsync: true})
 	if got := query(t, server, "SELECT value FROM system.server_settings WHERE name = 'max_server_memory_usage'"); got != fmt.Sprint(777<<20) {
 		t.Errorf("memory cap %s, want %d", got, 777<<20)
+	}
+	if got := query(t, server, "SELECT value FROM system.merge_tree_settings WHERE name = 'fsync_after_insert'"); got != "1" {
+		t.Errorf("fsync_after_insert %s, want 1", got)
 	}
 	group, err := syscall.Getpgid(server.PID())
 	if err != nil || group != server.PID() {

@@ -67,6 +67,8 @@ type serverConfig struct {
 	Memory     uint64   `xml:"max_server_memory_usage"`
 	MarkCache  int      `xml:"mark_cache_size"`
 	Timezone   string   `xml:"timezone"`
+	FsyncPart  bool     `xml:"merge_tree>fsync_after_insert"`
+	FsyncDir   bool     `xml:"merge_tree>fsync_part_directory"`
 	Level      string   `xml:"logger>level"`
 	Log        string   `xml:"logger>log"`
 	ErrorLog   string   `xml:"logger>errorlog"`
@@ -87,7 +89,7 @@ func writeServerConfig(cfg ClickHouseConfig) error {
 	path := filepath.Join(cfg.DataDir, "config.xml")
 	body, err := xml.MarshalIndent(serverConfig{
 		Path: dataPath(cfg), ListenHost: "127.0.0.1", TCPPort: cfg.TCPPort, HTTPPort: cfg.HTTPPort,
-		Memory: cfg.MemoryBytes, MarkCache: 256 << 20, Timezone: "UTC",
+		Memory: cfg.MemoryBytes, MarkCache: 256 << 20, Timezone: "UTC", FsyncPart: cfg.Fsync, FsyncDir: cfg.Fsync,
 		Level: "warning", Log: filepath.Join(cfg.DataDir, "clickhouse.log"), ErrorLog: filepath.Join(cfg.DataDir, "clickhouse.err.log"),
 		Size: "10M", Count: 2, UsersXML: path, UserProf: "default", UserQuota: "default", Network: "127.0.0.1", Access: 1,
 	}, "", " ")
