@@ -14,7 +14,7 @@ import (
 
 const (
 	writeTimeout = 10 * time.Second // one flush
-	frameBytes   = 256 << 10        // envelopes are joined up to here
+	frameBytes   = 64 << 10         // envelopes are joined up to here
 )
 
 // conn is one WebSocket connection: one goroutine reads, one writes what queues. It is one session of one user in one room.
@@ -52,14 +52,14 @@ type conn struct {
 	reason  event.LeaveReason
 }
 
-// push queues a frame; it never blocks. A connection whose queue is full is closed with 4101.
+// push queues a frame; it never blocks. A connection whose queue is full is closed with 4101; one frame always fits.
 func (c *conn) push(frame []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closing {
 		return
 	}
-	if c.bytes+len(frame) > c.s.cfg.QueueBytes {
+	if c.bytes > 0 && c.bytes+len(frame) > c.s.cfg.QueueBytes {
 		c.queue, c.bytes = nil, 0
 		c.shutLocked(event.CloseSlow, "too slow", event.LeaveSlow)
 		return
@@ -96,12 +96,22 @@ func (c *conn) shutLocked(code event.CloseCode, text string, reason event.LeaveR
 	c.signal()
 }
 
-// take returns what is queued, and whether the connection closes after it.
-func (c *conn) take() (frames [][]byte, closing bool) {
+// take moves what is queued, up to one coalesced frame, into the writer's own slice, and tells whether the connection closes behind it.
+func (c *conn) take(into [][]byte) (frames [][]byte, closing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	frames, c.queue, c.bytes = c.queue, nil, 0
-	return frames, c.closing
+	n, size := 0, 0
+	for n < len(c.queue) && (n == 0 || size+len(c.queue[n])+1 <= frameBytes) {
+		size += len(c.queue[n])
+		n++
+	}
+	into = append(into[:0], c.queue[:n]...)
+	clear(c.queue[:n])
+	c.bytes -= size
+	if c.queue = c.queue[n:]; len(c.queue) == 0 {
+		c.queue = nil
+	}
+	return into, c.closing
 }
 
 // write sends what queues until the connection is shut, and closes it.
@@ -112,13 +122,16 @@ func (c *conn) write(ctx context.Context) {
 		c.cancel()
 	})
 	watchdog.Stop()
+	var frames [][]byte
 	var buf []byte
 	for {
-		frames, closing := c.take()
+		var closing bool
+		frames, closing = c.take(frames)
 		if len(frames) == 0 {
 			if closing {
 				break
 			}
+			frames, buf = nil, nil // an idle connection keeps no buffers
 			<-c.wake
 			continue
 		}
@@ -142,24 +155,27 @@ func (c *conn) write(ctx context.Context) {
 
 // flush writes frames: one by one for plain clients, joined by newlines in splitsync.v1.
 func (c *conn) flush(ctx context.Context, frames [][]byte, buf *[]byte) error {
-	for len(frames) > 0 {
-		out := frames[0]
-		n := 1
-		if c.v1 && len(frames) > 1 {
-			b := append((*buf)[:0], out...)
-			for n < len(frames) && len(b)+len(frames[n]) < frameBytes {
-				b = append(append(b, '\n'), frames[n]...)
-				n++
-			}
-			out, *buf = b, b
+	if c.v1 && len(frames) > 1 {
+		*buf = append((*buf)[:0], frames[0]...)
+		for _, f := range frames[1:] {
+			*buf = append(append(*buf, '\n'), f...)
 		}
-		frames = frames[n:]
-		if err := c.ws.Write(ctx, websocket.MessageText, out); err != nil {
+		return c.writeFrame(ctx, *buf)
+	}
+	for _, f := range frames {
+		if err := c.writeFrame(ctx, f); err != nil {
 			return err
 		}
-		c.s.metrics.Frames.Inc()
-		c.s.metrics.SentBytes.Add(float64(len(out)))
 	}
+	return nil
+}
+
+func (c *conn) writeFrame(ctx context.Context, frame []byte) error {
+	if err := c.ws.Write(ctx, websocket.MessageText, frame); err != nil {
+		return err
+	}
+	c.s.metrics.Frames.Inc()
+	c.s.metrics.SentBytes.Add(float64(len(frame)))
 	return nil
 }
 
