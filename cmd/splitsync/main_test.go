@@ -31,6 +31,8 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"help"}, exitOK, "Usage:", ""},
 		{[]string{"help", "version"}, exitOK, "Print the version", ""},
 		{[]string{"help", "config"}, exitOK, "EMBEDDED_CACHE_DIR", ""},
+		{[]string{"gateway"}, exitUsage, "", "GATEWAY_AUTH: required, but not set"},
+		{[]string{"migrate"}, exitUsage, "", "KAFKA_BROKERS: required, but not set"},
 		{[]string{"nonsense"}, exitUsage, "", `unknown command "nonsense"`},
 		{[]string{"version", "--nonsense"}, exitUsage, "", "unknown flag: --nonsense"},
 		{[]string{"version", "more"}, exitUsage, "", `"more"`},

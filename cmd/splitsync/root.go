@@ -54,6 +54,8 @@ func newRoot(a *app) *cobra.Command {
 // commands lists every subcommand. Add a new one here.
 func commands() []func(*app) *cobra.Command {
 	return []func(*app) *cobra.Command{
+		gatewayCommand,
+		migrateCommand,
 		fetchCommand,
 		versionCommand,
 	}

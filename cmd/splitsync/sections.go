@@ -1,6 +1,7 @@
 package main
 
 import (
+	"splitsync/gateway"
 	"splitsync/internal/config"
 	"splitsync/internal/metrics"
 )
@@ -8,11 +9,15 @@ import (
 // configSections are the commands that docs/CONFIG.md tells about, in order.
 func configSections() []config.Section {
 	return []config.Section{
+		{Title: "gateway", Config: gateway.Config{}},
+		{Title: "migrate", Config: migrateSettings{}},
 		{Title: "up, fetch", Config: fetchSettings{}},
 	}
 }
 
 // metricSections are the owners of metrics that docs/METRICS.md tells about, in order.
 func metricSections() []metrics.Section {
-	return nil
+	return []metrics.Section{
+		{Title: "gateway", Metrics: gateway.Metrics{}},
+	}
 }

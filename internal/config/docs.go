@@ -19,7 +19,7 @@ type Section struct {
 // row is one setting as the page shows it; equal rows are one setting.
 type row struct {
 	key, kind, def, allowed, help string
-	secret, required              bool
+	secret, required, oneof       bool
 }
 
 // Docs renders docs/CONFIG.md. A setting that several sections have with the same default and meaning is told once, under "Shared".
@@ -115,7 +115,10 @@ func writeTable(b *strings.Builder, rows []row, users map[row][]string) {
 			def = "`" + cell(r.def) + "`"
 		}
 		value := r.kind
-		if r.allowed != "" {
+		switch {
+		case r.oneof:
+			value = "one of " + r.allowed
+		case r.allowed != "":
 			value += ": " + r.allowed
 		}
 		if r.secret {
@@ -156,7 +159,7 @@ func rowsOf(config any) ([]row, error) {
 		if f.help == "" {
 			return nil, fmt.Errorf("%s has no help", f.key)
 		}
-		r := row{key: f.key, kind: f.kind(), def: f.def, allowed: f.allowed(), help: f.help, secret: f.secret, required: f.required}
+		r := row{key: f.key, kind: f.kind(), def: f.def, allowed: f.allowed(), help: f.help, secret: f.secret, required: f.required, oneof: len(f.oneof) > 0}
 		if !slices.Contains(rows, r) {
 			rows = append(rows, r)
 		}

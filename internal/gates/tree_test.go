@@ -67,7 +67,7 @@ func root(t *testing.T) string {
 
 // skipped are folders that hold nothing of ours.
 func skipped(name string) bool {
-	return strings.HasPrefix(name, ".") || slices.Contains([]string{"bin", "data", "node_modules", "testdata", "vendor"}, name)
+	return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || slices.Contains([]string{"bin", "data", "node_modules", "testdata", "vendor"}, name)
 }
 
 // folders are all folders of the tree from the root, without skipped ones.
