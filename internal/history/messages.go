@@ -66,12 +66,12 @@ func (s *Store) messageHours(ctx context.Context, q MessageQuery) ([]bucket, uin
 	low, high := q.seqs()
 	first, last := q.hours()
 	kinds := q.kinds()
-	args := append([]any{low, high + 1, q.RoomID}, kinds...)
+	args := append([]any{q.RoomID}, kinds...)
 	args = append(args, first, last)
-	buckets, greatest, err := s.hourly(ctx, "SELECT toUnixTimestamp(hour), "+
-		"bitmapCardinality(bitmapSubsetInRange(groupBitmapMergeState(messages), ?, ?)), bitmapMax(groupBitmapMergeState(messages)) "+
+	buckets, greatest, err := s.hourly(ctx, "SELECT toUnixTimestamp(hour), "+inRange("seqs", low, high)+", bitmapMax(seqs) FROM ("+
+		"SELECT hour, groupBitmapMergeState(messages) AS seqs "+
 		"FROM "+s.table("room_hours")+" WHERE room_id = ? AND kind IN ("+in(len(kinds))+") AND hour >= toDateTime(?, 'UTC') AND hour <= toDateTime(?, 'UTC') "+
-		"GROUP BY hour ORDER BY hour "+q.direction(), args...)
+		"GROUP BY hour) ORDER BY hour "+q.direction(), args...)
 	if err != nil {
 		return nil, 0, err
 	}

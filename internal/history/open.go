@@ -77,8 +77,8 @@ func (s *Store) RoomCounters(ctx context.Context, below map[string]uint64) (map[
 		ids, seqs = append(ids, id), append(seqs, seq)
 	}
 	rows, err := s.conn.Query(ctx, "WITH transform(room_id, ?, ?, toUInt64(0)) AS below "+
-		"SELECT room_id, bitmapCardinality(bitmapSubsetInRange(groupBitmapMergeState(joined), 0, any(below))), "+
-		"bitmapCardinality(bitmapSubsetInRange(groupBitmapMergeState(leaves), 0, any(below))), "+
+		"SELECT room_id, toUInt64(arrayCount(x -> x < any(below), bitmapToArray(groupBitmapMergeState(joined)))), "+
+		"toUInt64(arrayCount(x -> x < any(below), bitmapToArray(groupBitmapMergeState(leaves)))), "+
 		"(SELECT groupArray((room_id, peak_users)) FROM "+s.table("rooms_raw")+" FINAL WHERE aspect = 'stats' AND room_id IN ?), max(last_at) "+
 		"FROM "+s.table("room_session_hours")+" WHERE room_id IN ? GROUP BY room_id", ids, seqs, ids, ids)
 	if err != nil {

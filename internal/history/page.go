@@ -158,6 +158,13 @@ func (w Window) hours() (first, last uint32) {
 	return clamp(from), clamp(to)
 }
 
+// inRange renders how many elements of a set lie between two seqs, both inclusive. A set that lies wholly inside or outside is not opened.
+// (bitmapSubsetInRange is wrong in ClickHouse 26.7 for sets of up to 32 elements above 2^32.)
+func inRange(set string, low, high uint64) string {
+	return fmt.Sprintf("if(bitmapMin(%[1]s) >= %[2]d AND bitmapMax(%[1]s) <= %[3]d, bitmapCardinality(%[1]s), if(bitmapMax(%[1]s) < %[2]d OR bitmapMin(%[1]s) > %[3]d, 0, "+
+		"toUInt64(arrayCount(x -> x >= %[2]d AND x <= %[3]d, bitmapToArray(%[1]s)))))", set, low, high)
+}
+
 // in renders a list of values as SQL placeholders.
 func in(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
 

@@ -70,11 +70,10 @@ func (s *Store) sessionHours(ctx context.Context, q SessionQuery) ([]bucket, uin
 	low, high := q.seqs()
 	first, last := q.hours()
 	_, set := q.key()
-	buckets, greatest, err := s.hourly(ctx, "SELECT toUnixTimestamp(hour), "+
-		"bitmapCardinality(bitmapSubsetInRange(groupBitmapMergeState("+set+"), ?, ?)), "+
-		"greatest(bitmapMax(groupBitmapMergeState(joined)), bitmapMax(groupBitmapMergeState(leaves))) "+
+	buckets, greatest, err := s.hourly(ctx, "SELECT toUnixTimestamp(hour), "+inRange(set, low, high)+", greatest(bitmapMax(joined), bitmapMax(leaves)) FROM ("+
+		"SELECT hour, groupBitmapMergeState(joined) AS joined, groupBitmapMergeState(leaves) AS leaves "+
 		"FROM "+s.table("room_session_hours")+" WHERE room_id = ? AND hour >= toDateTime(?, 'UTC') AND hour <= toDateTime(?, 'UTC') "+
-		"GROUP BY hour ORDER BY hour "+q.direction(), low, high+1, q.RoomID, first, last)
+		"GROUP BY hour) ORDER BY hour "+q.direction(), q.RoomID, first, last)
 	if err != nil {
 		return nil, 0, err
 	}
