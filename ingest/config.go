@@ -14,6 +14,8 @@ type Config struct {
 	Kafka      kafkalog.Config
 	ClickHouse history.Config
 
+	Version string // of this build, for splitsync_build_info
+
 	MetricsAddress string `env:"METRICS_ADDRESS" envDefault:"127.0.0.1:9462" help:"address of /metrics, /livez and /readyz; off = none"`
 	Settings
 }

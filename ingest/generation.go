@@ -31,6 +31,7 @@ func (s *Server) generation(ctx context.Context, g *kafkalog.Generation) error {
 	s.dropTails(claims)
 	defer s.disown(claims)
 	s.metrics.Partitions.Set(float64(len(claims)))
+	s.health.Ready(healthPart)
 
 	p := newProjector(s, claims)
 	b := newBudget(int64(s.cfg.BufferBytes), s.metrics.Buffered.Set)

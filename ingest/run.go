@@ -25,12 +25,16 @@ const Group = "ingest"
 // closeTime bounds the flush of the producers at the end.
 const closeTime = 5 * time.Second
 
-// Deps are opened by the caller and stay his. The log has passed Check or Migrate, the store its own check.
+// Deps are what an ingest shares with the other roles of its process. Their owner closes them after Run.
 type Deps struct {
-	Log     *kafkalog.Log
-	History *history.Store
-	Metrics *metrics.Registry
+	Log     *kafkalog.Log     // opened and checked
+	History *history.Store    // opened and migrated
+	Metrics *metrics.Registry // nil: the metrics are registered nowhere
+	Health  *metrics.Health   // nil: nobody asks
 }
+
+// healthPart names ingest in /readyz. It is ready when it has partitions to store, or the group has given them all to others.
+const healthPart = "ingest"
 
 // Server is one ingest. New makes it, Run does the work.
 type Server struct {
@@ -38,6 +42,7 @@ type Server struct {
 	log      *kafkalog.Log
 	store    *history.Store
 	metrics  Metrics
+	health   *metrics.Health
 	logger   *slog.Logger
 	throttle *service.Throttle
 
@@ -57,10 +62,18 @@ type Server struct {
 // New prepares an ingest; it starts nothing.
 func New(_ context.Context, cfg Config, deps Deps, log *slog.Logger) (*Server, error) {
 	s := &Server{
-		cfg: cfg.Settings.withDefaults(), log: deps.Log, store: deps.History, logger: log, throttle: service.NewThrottle(log, 0),
+		cfg: cfg.Settings.withDefaults(), log: deps.Log, store: deps.History, health: deps.Health, logger: log, throttle: service.NewThrottle(log, 0),
 		directory: rooms.Open(deps.Log), presence: rooms.OpenPresence(deps.Log), tails: map[slot]*kafkalog.Tail{},
 	}
-	if err := metrics.New(deps.Metrics, &s.metrics); err != nil {
+	if s.health == nil {
+		s.health = metrics.NewHealth()
+	}
+	s.health.NotReady(healthPart, "starting")
+	reg := deps.Metrics
+	if reg == nil {
+		reg = metrics.NewRegistry("")
+	}
+	if err := metrics.New(reg, &s.metrics); err != nil {
 		return nil, fmt.Errorf("metrics of ingest: %w", err)
 	}
 	return s, nil
