@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -155,7 +156,7 @@ type client struct {
 func (n *node) dial(room, user, query string, v1 bool) (*client, int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), soon)
 	defer cancel()
-	opts := &websocket.DialOptions{}
+	opts := &websocket.DialOptions{HTTPClient: &http.Client{Transport: &http.Transport{DialContext: smallBuffer}}}
 	if v1 {
 		opts.Subprotocols = []string{event.Subprotocol}
 	}
@@ -171,6 +172,15 @@ func (n *node) dial(room, user, query string, v1 bool) (*client, int, error) {
 	ws.SetReadLimit(64 << 20)
 	n.t.Cleanup(func() { _ = ws.CloseNow() })
 	return &client{t: n.t, ws: ws, v1: v1}, 101, nil
+}
+
+// smallBuffer dials so that what a client does not read stays with the gateway.
+func smallBuffer(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	if tcp, ok := c.(*net.TCPConn); ok {
+		err = tcp.SetReadBuffer(64 << 10)
+	}
+	return c, err
 }
 
 // join connects with splitsync.v1 and reads the welcome.

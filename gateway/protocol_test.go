@@ -1,6 +1,9 @@
 package gateway_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,6 +13,7 @@ import (
 
 	"splitsync/event"
 	"splitsync/gateway"
+	"splitsync/internal/config"
 	"splitsync/internal/testkit"
 )
 
@@ -235,5 +239,49 @@ func TestResumeFromTheRing(t *testing.T) {
 	}
 	if old := n.joinAs(room, "old", "&since=1", true); old.welcome.Recovered {
 		t.Error("a position of another epoch was recovered")
+	}
+}
+
+func TestTokensDecideWhoEnters(t *testing.T) {
+	const secret = "0123456789abcdef0123456789abcdef"
+	n := start(t, openLog(t, testkit.Kafka(t)), func(c *gateway.Config, _ *gateway.Deps) { c.Auth, c.JWTSecret = "jwt", secret })
+	room := n.room()
+	exp := time.Now().Add(time.Hour).Unix()
+	good := sign(secret, fmt.Sprintf(`{"sub":"ann","nickname":"Ann","rooms":[%q],"admin":true,"exp":%d}`, room, exp))
+	other := sign(secret, fmt.Sprintf(`{"sub":"ann","rooms":["other"],"exp":%d}`, exp))
+	for _, tt := range []struct {
+		user, token string
+		want        int
+	}{{"ann", "", 401}, {"ann", good + "x", 401}, {"bob", good, 403}, {"ann", other, 403}} {
+		if _, code, err := n.dial(room, tt.user, "&token="+tt.token, true); err == nil || code != tt.want {
+			t.Errorf("%s: %d %v, want %d", tt.user, code, err, tt.want)
+		}
+	}
+	c := n.joinAs(room, "", "&token="+good, true)
+	if w := c.welcome; w.UserID != "ann" || w.Nickname != "Ann" || !w.IsAdmin {
+		t.Errorf("welcome %+v", w)
+	}
+}
+
+func sign(secret, body string) string {
+	enc := base64.RawURLEncoding.EncodeToString
+	signed := enc([]byte(`{"alg":"HS256"}`)) + "." + enc([]byte(body))
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(signed))
+	return signed + "." + enc(mac.Sum(nil))
+}
+
+func TestSettingsLoad(t *testing.T) {
+	var c gateway.Config
+	err := config.Load(&c, []string{"KAFKA_BROKERS=a:1", "ADMIN_API_KEY=k", "GATEWAY_AUTH=none", "USER_MESSAGE_INTERVAL_SECS=3"})
+	if err != nil || c.MessageInterval != 3*time.Second || c.MessageRate != 50 || c.MaxMessageBytes != 65536 || c.PingInterval != 25*time.Second {
+		t.Errorf("%+v: %v", c, err)
+	}
+	err = config.Load(&c, []string{"KAFKA_BROKERS=a:1", "ADMIN_API_KEY=k", "GATEWAY_AUTH=jwt", "GATEWAY_JWT_SECRET=short"})
+	if err == nil || !strings.Contains(err.Error(), "GATEWAY_JWT_SECRET") || strings.Contains(err.Error(), "short") {
+		t.Errorf("short secret: %v", err)
+	}
+	if err = config.Load(&c, []string{"KAFKA_BROKERS=a:1", "ADMIN_API_KEY=k"}); err == nil || !strings.Contains(err.Error(), "GATEWAY_AUTH") {
+		t.Errorf("the role needs GATEWAY_AUTH: %v", err)
 	}
 }
