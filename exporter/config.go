@@ -81,6 +81,9 @@ type DataConfig struct {
 	MaxRecords int               `env:"DATA_CALLBACK_MAX_RECORDS" envDefault:"0" min:"0" help:"newest messages and sessions in the object; 0 = all of them"`
 }
 
+// NeedsHistory tells whether a stream is enabled that reads ClickHouse.
+func (c *Callbacks) NeedsHistory() bool { return c.PeriodicSync.URL != "" || c.Data.URL != "" }
+
 // endpoint is where a stream sends, as its own settings and the common ones say.
 type endpoint struct {
 	variable string // of the URL

@@ -15,14 +15,17 @@ import (
 	"splitsync/exporter/send"
 	"splitsync/internal/kafkalog"
 	"splitsync/internal/metrics"
+	"splitsync/internal/rooms"
 	"splitsync/internal/service"
 )
 
 // Deps is what an exporter works with; the caller keeps and closes it.
 type Deps struct {
 	Kafka   *kafkalog.Log // checked
+	History History       // nil is allowed while NeedsHistory is false
 	Metrics *metrics.Registry
-	Fault   Fault // nil but in tests
+	Spool   string // folder for big bodies, made when needed; empty = the system's folder for temporary files
+	Fault   Fault  // nil but in tests
 }
 
 // Exporter runs the enabled streams.
@@ -33,6 +36,9 @@ type Exporter struct {
 	metrics Metrics
 	streams map[Stream]*stream
 	control *register
+	rooms   *rooms.Directory // nil without snapshots
+	members *rooms.Presence
+	shots   map[Stream]*snapshots
 }
 
 // New prepares the streams that have a URL; it sends and reads nothing yet. cfg must have passed Validate.
@@ -45,18 +51,41 @@ func New(_ context.Context, cfg Callbacks, deps Deps, log *slog.Logger) (*Export
 		return nil, err
 	}
 	e.control = openRegister(deps.Kafka)
-	for name, c := range e.cfg.contents() {
+	contents := e.cfg.contents()
+	for _, name := range Streams() {
 		if e.cfg.endpoints()[name].url == "" {
 			continue
 		}
-		s, err := e.newStream(name, c)
+		s, err := e.newStream(name, contents[name])
 		if err != nil {
 			return nil, err
 		}
 		e.streams[name] = s
 	}
+	if e.cfg.NeedsHistory() {
+		e.prepareSnapshots()
+	}
 	return e, nil
 }
+
+// prepareSnapshots makes the streams whose bodies tell what a room is like now.
+func (e *Exporter) prepareSnapshots() {
+	k := e.deps.Kafka
+	e.rooms, e.members, e.shots = rooms.Open(k), rooms.OpenPresence(k), map[Stream]*snapshots{}
+	s := &scribe{cfg: &e.cfg, history: e.deps.History, members: e.members, spool: e.deps.Spool, epoch: k.Meta().Epoch, of: k.PartitionOf}
+	build := map[Stream]func(context.Context, rooms.Room, int64) (*snapshot, error){Periodic: s.periodic, Legacy: s.legacy}
+	for name, f := range build {
+		if base := e.streams[name]; base != nil {
+			e.shots[name] = &snapshots{
+				stream: base, rooms: e.rooms, build: f, triggers: name == Legacy, synced: map[string]int64{},
+				handled: time.Now().Add(-staleDemand).UnixMilli(),
+			}
+		}
+	}
+}
+
+// staleDemand is how long a demand for a sync waits for an exporter to start.
+const staleDemand = time.Minute
 
 func (e *Exporter) newStream(name Stream, c content) (*stream, error) {
 	client, err := e.client(name)
@@ -110,13 +139,21 @@ func (e *Exporter) Run(ctx context.Context) (err error) {
 	}
 	group, _ := service.NewGroup(ctx)
 	group.Go("follow control", e.control.run)
+	if e.rooms != nil {
+		group.Go("follow rooms", e.rooms.Run)
+		group.Go("follow gateways", e.members.Run)
+	}
 	for name, s := range e.streams {
+		run := s.run
+		if shots := e.shots[name]; shots != nil {
+			run = shots.run
+		}
 		s.journal, s.control, s.letters = producers[event.Deliveries], producers[event.Control], producers[event.CallbackDeadLetters]
 		group.Go("export "+string(name), func(ctx context.Context) error {
 			if err := e.control.ready(ctx); err != nil {
 				return err
 			}
-			return s.run(ctx)
+			return run(ctx)
 		})
 	}
 	return group.Wait()

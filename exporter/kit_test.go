@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"splitsync/event"
+	"splitsync/internal/history"
 	"splitsync/internal/kafkalog"
 	"splitsync/internal/metrics"
 	"splitsync/internal/testkit"
@@ -28,6 +29,7 @@ type rig struct {
 	log      *kafkalog.Log
 	chat     *kafkalog.Producer
 	sessions *kafkalog.Producer
+	history  *history.Store
 }
 
 func newRig(t *testing.T, partitions int) *rig {
@@ -128,7 +130,11 @@ func (r *rig) start(cfg Callbacks, fault Fault) *running {
 	if _, err := log.Check(r.t.Context()); err != nil {
 		r.t.Fatal(err)
 	}
-	e, err := New(r.t.Context(), cfg, Deps{Kafka: log, Metrics: metrics.NewRegistry("test"), Fault: fault}, testkit.Log(r.t))
+	deps := Deps{Kafka: log, Metrics: metrics.NewRegistry("test"), Spool: r.t.TempDir(), Fault: fault}
+	if r.history != nil {
+		deps.History = r.history
+	}
+	e, err := New(r.t.Context(), cfg, deps, testkit.Log(r.t))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -18,6 +18,6 @@ type StreamStatus struct {
 	State       State
 	LastError   string        // short reason of the newest failure; empty when the newest answer was 2xx
 	LastSuccess time.Time     // zero: none in this process
-	Lag         int64         // offsets from the first undelivered record to the end of the log
+	Lag         int64         // offsets from the first undelivered record to the end of the log; of periodic and legacy, rooms that wait
 	OldestAge   time.Duration // of the oldest undelivered record
 }

@@ -50,6 +50,8 @@ func (c *Callbacks) contents() map[Stream]content {
 			topic: event.Sessions, item: sessionItem, batch: body.Sessions,
 			rules: cut.Rules{Records: c.SessionHistory.Size, Bytes: room, IntervalMS: c.SessionHistory.Interval.Milliseconds()},
 		},
+		Periodic: {topic: event.Sessions},
+		Legacy:   {topic: event.Sessions},
 		RoomEvents: {
 			topic: event.Sessions, rules: cut.Rules{Records: 1, Bytes: room},
 			item: func(e *kafkalog.Entry, id string) ([]byte, bool, error) {

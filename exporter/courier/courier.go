@@ -48,6 +48,7 @@ const (
 	Delivered Verdict = iota + 1
 	Refused           // to be dead-lettered
 	TooBig            // 413 for more than one record: to be split
+	Withdrawn         // it was stale before it was sent
 )
 
 // Report tells how a delivery ended.
@@ -66,6 +67,7 @@ type Parcel struct {
 	Live    func() bool                // asked before each request: may this process send now
 	End     func(Report)               // called at most once, from the courier's goroutine; must not block
 	Tried   func(send.Result, *Parcel) // called after each attempt, likewise; may be nil
+	Stale   func() bool                // asked before each attempt: something newer takes its place; may be nil
 
 	seq      int64 // order of submission
 	attempts int   // all

@@ -238,12 +238,12 @@ func TestOneFailingDeliveryOfAQuietStreamDoesNotHoldUpOthers(t *testing.T) {
 		if b.verdict("lobby") != Delivered {
 			t.Error("a new delivery waits longer than the first probe interval")
 		}
-		for i := range 50 {
+		for i := range 120 {
 			b.submit(fmt.Sprint(i), 1)
 			b.after(time.Second)
 		}
 		if b.verdict("poison") != Refused {
-			t.Errorf("poison: %+v", b.ended["poison"])
+			t.Errorf("poison: %+v, %+v, %v", b.ended["poison"], b.b.Health(), s.seen)
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"splitsync/exporter/send"
@@ -21,6 +22,7 @@ func (c *Courier) dispatch(ctx context.Context) time.Duration {
 	for len(c.waiting) > 0 && !c.waiting[0].due.After(now) {
 		c.ready = append(c.ready, heap.Pop(&c.waiting).(*Parcel))
 	}
+	c.ready = slices.DeleteFunc(c.ready, c.withdrawn)
 	sleep := time.Duration(idle)
 	if len(c.waiting) > 0 {
 		sleep = time.Until(c.waiting[0].due)
@@ -48,6 +50,15 @@ func (c *Courier) dispatch(ctx context.Context) time.Duration {
 	p.probes++
 	c.start(ctx, p, true)
 	return sleep
+}
+
+// withdrawn ends a parcel that is stale.
+func (c *Courier) withdrawn(p *Parcel) bool {
+	if p.Stale == nil || !p.Stale() {
+		return false
+	}
+	c.end(p, Withdrawn, send.Result{})
+	return true
 }
 
 // launch starts parcels in order while there is room.

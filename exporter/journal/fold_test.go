@@ -97,7 +97,9 @@ func TestLostRangeVoidsOpenCuts(t *testing.T) {
 
 func TestRoomEventsCloseWithoutACut(t *testing.T) {
 	s := NewState("room_events", 0)
-	ev := func(room string, o int64) Closed { return Closed{ID: fmt.Sprint(room, o), Room: room, Cut: NoCut, First: o, Last: o} }
+	ev := func(room string, o int64) Closed {
+		return Closed{ID: fmt.Sprint(room, o), Room: room, Cut: NoCut, First: o, Last: o}
+	}
 	ch := s.Apply(1, &Done{Stream: "room_events", Deliveries: []Closed{ev("a", 1), ev("b", 2), ev("a", 3)}})
 	if len(ch.Closed) != 3 {
 		t.Fatalf("%+v", ch)
