@@ -48,9 +48,7 @@ func (s *Server) generation(ctx context.Context, g *kafkalog.Generation) error {
 			group.Go("reaper", r.run)
 		}
 	}
-	in := &inserter{
-		s: s, g: g, in: batches, budget: b, projector: p, insertRows: s.store.Insert, commits: map[slot]int64{}, ends: map[slot]int64{},
-	}
+	in := &inserter{s: s, g: g, in: batches, budget: b, projector: p, commits: map[slot]int64{}, ends: map[slot]int64{}}
 	group.Go("insert", in.run)
 	group.Go("registers", p.run)
 	err := group.Wait()

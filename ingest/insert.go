@@ -22,8 +22,6 @@ type inserter struct {
 	budget    *budget
 	projector *projector
 
-	insertRows func(context.Context, *history.Block) error
-
 	good    *history.Block // a row that was stored last
 	commits map[slot]int64 // stored, not committed yet
 	ends    map[slot]int64 // the ends of the partitions as last seen, for the lag

@@ -138,16 +138,13 @@ func (f *fixture) append(events ...event.Event) {
 				f.t.Error(err)
 			}
 		}
-		for {
+		testkit.Eventually(f.t, 20*time.Second, func() error { // room in the queue comes with time
 			err := p.Send(f.log.PartitionOf(e.Room()), rec, done)
-			if err == nil {
-				break
-			}
-			if !errors.Is(err, kafkalog.ErrQueueFull) {
+			if err != nil && !errors.Is(err, kafkalog.ErrQueueFull) {
 				f.t.Fatal(err)
 			}
-			time.Sleep(time.Millisecond) // room in the queue comes with time
-		}
+			return err
+		})
 	}
 	wg.Wait()
 }

@@ -34,7 +34,7 @@ func (w *inserter) insert(ctx context.Context, b *block) error {
 
 // try stores rows once and remembers one that went in.
 func (w *inserter) try(ctx context.Context, rows *history.Block) error {
-	if err := w.insertRows(ctx, rows); err != nil {
+	if err := w.s.insertRows(ctx, rows); err != nil {
 		return err
 	}
 	first := part(rows, 0, 1)
@@ -52,7 +52,7 @@ func (w *inserter) isolate(ctx context.Context, rows *history.Block) error {
 	if w.good == nil {
 		return errAllRefused
 	}
-	if err := w.insertRows(ctx, w.good); err != nil {
+	if err := w.s.insertRows(ctx, w.good); err != nil {
 		return fmt.Errorf("insert a row that is known to be good: %w", err)
 	}
 	letters := make([]letter, 0, len(refused))

@@ -49,7 +49,7 @@ func (s *Server) repairRegressed(ctx context.Context, owned map[int]bool) error 
 // put makes registers durable, trying until ctx ends.
 func (s *Server) put(ctx context.Context, registers ...rooms.Register) error {
 	return s.retry(ctx, "register", func(ctx context.Context) error {
-		_, err := s.writer.Put(ctx, registers...)
+		_, err := s.putRegisters(ctx, registers...)
 		return err
 	})
 }

@@ -52,8 +52,11 @@ type Server struct {
 	// Opened by Run.
 	dead     *kafkalog.Producer // ingest-dead-letters
 	sessions *kafkalog.Producer // the ends of sessions that the reaper tells
-	writer   *rooms.Writer
 	probes   *rooms.Reporter
+
+	// What makes rows and registers durable; tests stand between.
+	insertRows   func(context.Context, *history.Block) error
+	putRegisters func(context.Context, ...rooms.Register) (int64, error)
 
 	mu    sync.Mutex
 	tails map[slot]*kafkalog.Tail // of the generation before
@@ -63,7 +66,7 @@ type Server struct {
 func New(_ context.Context, cfg Config, deps Deps, log *slog.Logger) (*Server, error) {
 	s := &Server{
 		cfg: cfg.Settings.withDefaults(), log: deps.Log, store: deps.History, health: deps.Health, logger: log, throttle: service.NewThrottle(log, 0),
-		directory: rooms.Open(deps.Log), presence: rooms.OpenPresence(deps.Log), tails: map[slot]*kafkalog.Tail{},
+		insertRows: deps.History.Insert, directory: rooms.Open(deps.Log), presence: rooms.OpenPresence(deps.Log), tails: map[slot]*kafkalog.Tail{},
 	}
 	if s.health == nil {
 		s.health = metrics.NewHealth()
@@ -122,10 +125,14 @@ func (s *Server) openProducers(ctx context.Context) (closeAll func() error, err 
 		return nil, err
 	}
 	closers = append(closers, s.sessions.Close)
-	if s.writer, err = rooms.OpenWriter(ctx, s.log); err != nil {
+	writer, err := rooms.OpenWriter(ctx, s.log)
+	if err != nil {
 		return nil, err
 	}
-	closers = append(closers, s.writer.Close)
+	closers = append(closers, writer.Close)
+	if s.putRegisters == nil {
+		s.putRegisters = writer.Put
+	}
 	s.probes, err = rooms.OpenReporter(ctx, s.log, func(err error) {
 		s.throttle.Warn("probes", "record of gateways was not written", "error", err.Error())
 	})
