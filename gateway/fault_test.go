@@ -1,8 +1,11 @@
 package gateway_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +14,7 @@ import (
 
 	"splitsync/event"
 	"splitsync/gateway"
+	"splitsync/internal/config"
 	"splitsync/internal/devstack"
 	"splitsync/internal/kafkalog"
 	"splitsync/internal/testkit"
@@ -261,4 +265,71 @@ func verbose(n *node) map[string]any {
 		n.t.Fatal(err)
 	}
 	return out
+}
+
+func TestResumeAfterARestart(t *testing.T) {
+	cfg := openLog(t, testkit.Kafka(t))
+	first := start(t, cfg, nil)
+	room := first.room()
+	ann := first.join(room, "ann")
+	one := ann.say("one", "m-1")
+	two := ann.say("two", "m-2")
+	first.end()
+	second := start(t, cfg, nil)
+	back := second.joinAs(room, "ann", fmt.Sprintf("&since=%d", one.Seq), true)
+	if m := back.message(); !back.welcome.Recovered || m.Seq != two.Seq || m.PrevSeq != one.Seq {
+		t.Errorf("welcome %+v, message %+v", back.welcome, m)
+	}
+	if again := back.say("two", "m-2"); !again.Duplicate || again.Seq != two.Seq || again.MessageID != two.MessageID {
+		t.Errorf("a retry after the restart: %+v, was %+v", again, two)
+	}
+	if three := back.say("three", ""); three.Seq <= two.Seq {
+		t.Errorf("seq went back: %+v", three)
+	}
+}
+
+func TestTheRoleServesAndDrains(t *testing.T) {
+	cfg := openLog(t, testkit.Kafka(t))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ports, err := devstack.FreePorts(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web, probes := fmt.Sprintf("127.0.0.1:%d", ports[0]), fmt.Sprintf("127.0.0.1:%d", ports[1])
+	done := make(chan error, 1)
+	go func() {
+		done <- gateway.Run(ctx, gateway.Config{
+			Web: config.Web{AdminAPIKeys: []string{apiKey}}, Kafka: cfg, Auth: "none", BindAddress: web, MetricsAddress: probes,
+		}, testkit.Log(t))
+	}()
+	get := func(url string) (int, string) {
+		res, err := http.Get(url)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(body)
+	}
+	testkit.Eventually(t, soon, func() error {
+		if code, body := get("http://" + probes + "/readyz"); code != 200 {
+			return fmt.Errorf("%d %s", code, body)
+		}
+		return nil
+	})
+	for url, want := range map[string]string{
+		"http://" + web + "/": "<title>splitsync chat</title>", "http://" + web + "/management/health": "OK",
+		"http://" + web + "/management/rooms": "API key", "http://" + web + "/nowhere": "no such route",
+		"http://" + probes + "/metrics": "splitsync_gateway_connections 0",
+	} {
+		if _, body := get(url); !strings.Contains(body, want) {
+			t.Errorf("%s: %.200s", url, body)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("role: %v", err)
+	}
 }

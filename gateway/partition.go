@@ -34,6 +34,7 @@ type partition struct {
 	mu       sync.Mutex
 	rooms    map[string]*room
 	position int64 // chat offset that is shown next
+	recent   recent
 	err      error // why it has ended
 }
 
@@ -59,7 +60,7 @@ func (p *partition) run(ctx context.Context) {
 }
 
 func (p *partition) open(ctx context.Context) (chat, sessions *kafkalog.Tail, err error) {
-	if chat, err = p.s.klog.OpenTail(ctx, event.Chat, p.number, kafkalog.End); err != nil {
+	if chat, err = p.openChat(ctx); err != nil {
 		return nil, nil, err
 	}
 	if sessions, err = p.s.klog.OpenTail(ctx, event.Sessions, p.number, kafkalog.End); err != nil {
@@ -106,6 +107,7 @@ func (p *partition) showChat(entries []kafkalog.Entry) {
 	for i := range entries {
 		e := &entries[i]
 		p.position = e.Offset + 1
+		p.recent.add(e)
 		r := p.rooms[string(e.Key)]
 		if r == nil || e.Duplicate || e.Event == nil {
 			continue

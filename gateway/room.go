@@ -30,7 +30,7 @@ func newRoom(id string, p *partition) *room {
 		id: id, part: p, members: map[string]*conn{}, pending: map[string]*conn{},
 		speech: map[string]*speech{},
 	}
-	r.ring.begin(p.s.seqBefore(p.position))
+	p.recent.seed(r)
 	return r
 }
 
