@@ -54,8 +54,13 @@ func newRoot(a *app) *cobra.Command {
 // commands lists every subcommand. Add a new one here.
 func commands() []func(*app) *cobra.Command {
 	return []func(*app) *cobra.Command{
+		upCommand,
 		gatewayCommand,
+		ingestCommand,
+		exporterCommand,
+		syncapiCommand,
 		migrateCommand,
+		sqlCommand,
 		fetchCommand,
 		versionCommand,
 	}

@@ -112,7 +112,7 @@ func TestRunningClickHouseIsFoundByItsFolder(t *testing.T) {
 		t.Errorf("%q, %v; want %q", addr, err, server.HTTPAddr())
 	}
 	var long strings.Builder
-	err = devstack.QueryTo(t.Context(), addr, "SELECT repeat('x', 1000) FROM numbers(3000)", &long)
+	err = devstack.QueryTo(t.Context(), addr, "", "SELECT repeat('x', 1000) FROM numbers(3000)", &long)
 	if err != nil || long.Len() != 3000*1001 {
 		t.Errorf("an answer of %d bytes, %v", long.Len(), err)
 	}

@@ -45,26 +45,29 @@ func RunningClickHouse(dataDir string) (httpAddr string, err error) {
 // carries the server's text. It is for starting, testing and asking by hand; the product goes through internal/history.
 func Query(ctx context.Context, httpAddr, sql string) (string, error) {
 	var out bytes.Buffer
-	err := ask(ctx, httpAddr, sql, func(body io.Reader) error {
+	err := ask(ctx, httpAddr, "", sql, func(body io.Reader) error {
 		_, err := out.ReadFrom(io.LimitReader(body, maxAnswer))
 		return err
 	})
 	return out.String(), err
 }
 
-// QueryTo is Query with an answer of any length, written to w as it comes.
-func QueryTo(ctx context.Context, httpAddr, sql string, w io.Writer) error {
-	return ask(ctx, httpAddr, sql, func(body io.Reader) error {
+// QueryTo is Query in a database (empty = the server's default) with an answer of any length, written to w as it comes.
+func QueryTo(ctx context.Context, httpAddr, database, sql string, w io.Writer) error {
+	return ask(ctx, httpAddr, database, sql, func(body io.Reader) error {
 		_, err := io.Copy(w, body)
 		return err
 	})
 }
 
-func ask(ctx context.Context, httpAddr, sql string, read func(io.Reader) error) error {
+func ask(ctx context.Context, httpAddr, database, sql string, read func(io.Reader) error) error {
 	u := url.URL{Scheme: "http", Host: httpAddr, Path: "/"}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), strings.NewReader(sql))
 	if err != nil {
 		return err
+	}
+	if database != "" {
+		req.Header.Set("X-ClickHouse-Database", database)
 	}
 	req.Close = true // no idle connection stays behind
 	resp, err := http.DefaultClient.Do(req)
