@@ -10,6 +10,8 @@ import (
 // Section is a part of docs/CONFIG.md: a command and its settings.
 type Section struct {
 	Title string
+	// Note is a sentence above the table, or empty.
+	Note string
 	// Config is the struct of settings, or a pointer to it.
 	Config any
 	// Defaults are those that the command sets with the option Defaults.
@@ -80,6 +82,9 @@ func writeSection(b *strings.Builder, s Section, own []row) {
 		return
 	}
 	fmt.Fprintf(b, "\n## %s\n\n", s.Title)
+	if s.Note != "" {
+		b.WriteString(s.Note + "\n\n")
+	}
 	if len(own) > 0 {
 		writeTable(b, own, nil)
 	}

@@ -106,12 +106,14 @@ func direction(s source, to string) string {
 	switch {
 	case below(to, "internal/testkit") && !forTests(s):
 		return "the test kit is for tests"
-	case below(to, "internal/devstack") && !forTests(s) && !below(from, "cmd") && !below(from, "internal/devstack"):
+	case below(to, "internal/devstack") && !forTests(s) && !below(from, "cmd") && !below(from, "up") && !below(from, "internal/devstack"):
 		return "the embedded servers are for up"
 	case forTests(s):
 		return ""
 	case below(to, "cmd"):
 		return "nothing imports commands"
+	case below(to, "up") && !below(from, "cmd"):
+		return "up is a command"
 	case below(to, "e2e"):
 		return "e2e is for tests"
 	case below(from, "event") && !below(to, "event"), below(from, "sql"):
