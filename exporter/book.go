@@ -183,6 +183,7 @@ func (p *partition) split(ctx context.Context, d *delivery) {
 	if !p.step(BeforeSplit) {
 		return
 	}
+	d.splitting = true
 	at := d.items[len(d.items)/2].Offset
 	p.append(&journal.Split{Stream: string(p.name), ID: d.id, Room: d.room, Cut: d.cutPos, At: at}, d.id, func(err error) {
 		if err == nil {
@@ -200,36 +201,42 @@ func (p *partition) halve(ctx context.Context, a *journal.Accepted) {
 	if l == nil {
 		return
 	}
+	var halves []*delivery
+	gone := map[*delivery]bool{}
 	for _, part := range a.Parts {
-		if part.Closed || l.find(part.ID) != nil {
-			continue
+		if whole := l.covering(part.First); !part.Closed && whole != nil && whole.id != part.ID {
+			halves = append(halves, p.half(whole, a, part))
+			gone[whole] = true
 		}
-		whole := l.covering(part.First)
-		if whole == nil {
-			continue
-		}
-		half := &delivery{
-			id: part.ID, room: a.Room, first: part.First, last: part.Last, cutPos: a.Pos, cut: &a.Cut, isLastBatch: part.IsLastBatch,
-		}
-		for len(whole.items) > 0 && whole.items[0].Offset <= part.Last {
-			half.items = append(half.items, whole.items[0])
-			half.size += whole.items[0].Size()
-			whole.items = whole.items[1:]
-		}
-		whole.size -= half.size
-		if whole.first = part.Last + 1; whole.first > whole.last {
-			l.drop(whole)
-		}
-		if _, partial := p.partial[whole]; partial && p.position <= half.last {
-			p.partial[half] = struct{}{}
-		}
-		if whole.first > whole.last {
-			delete(p.partial, whole)
-		}
-		l.put(half)
 	}
-	l.busy = false
+	for whole := range gone {
+		l.drop(whole)
+		delete(p.partial, whole)
+		if l.out == whole && whole.splitting {
+			l.out = nil
+		}
+	}
+	for _, h := range halves {
+		l.put(h)
+	}
 	p.advance(ctx, a.Room)
+}
+
+// half makes the delivery of a part out of the whole. The whole is left as it is: it may be on its way.
+func (p *partition) half(whole *delivery, a *journal.Accepted, part *journal.Part) *delivery {
+	h := &delivery{
+		id: part.ID, room: a.Room, first: part.First, last: part.Last, cutPos: a.Pos, cut: &a.Cut, isLastBatch: part.IsLastBatch,
+	}
+	for _, it := range whole.items {
+		if it.Offset >= h.first && it.Offset <= h.last {
+			h.items = append(h.items, it)
+			h.size += it.Size()
+		}
+	}
+	if _, partial := p.partial[whole]; partial && p.position <= h.last {
+		p.partial[h] = struct{}{}
+	}
+	return h
 }
 
 // later runs f on the partition's goroutine after a while, unless ctx ends first.

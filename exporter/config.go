@@ -142,7 +142,7 @@ func checkHeader(name, value string) error {
 	}
 	switch textproto.CanonicalMIMEHeaderKey(name) {
 	case "Host", "Content-Length", "Transfer-Encoding", "Connection":
-		return errors.New("Host, Content-Length, Transfer-Encoding and Connection cannot be set")
+		return errors.New("the names Host, Content-Length, Transfer-Encoding and Connection cannot be set")
 	}
 	return nil
 }

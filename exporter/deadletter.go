@@ -196,7 +196,7 @@ func (p *partition) buried(ctx context.Context, d *delivery, chunks int, head le
 		p.metrics.DeadLetters.WithLabelValues(string(p.name)).Inc()
 		p.log.Warn("delivery is dead-lettered", "id", d.id, "reason", head.Reason, "attempts", head.Attempts)
 		if l := p.lanes[d.room]; l != nil {
-			d.over, l.busy = true, false
+			d.over, l.out = true, nil
 			p.advance(ctx, d.room)
 		}
 	})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"maps"
 	"testing"
 	"time"
@@ -126,6 +128,17 @@ type running struct {
 // start runs an exporter until stop, or the end of the test.
 func (r *rig) start(cfg Callbacks, fault Fault) *running {
 	r.t.Helper()
+	return r.startWith(cfg, fault, testkit.Log(r.t))
+}
+
+// startLogging is start with a log to look at after the end.
+func (r *rig) startLogging(cfg Callbacks, to io.Writer) *running {
+	r.t.Helper()
+	return r.startWith(cfg, nil, slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: slog.LevelDebug})))
+}
+
+func (r *rig) startWith(cfg Callbacks, fault Fault, to *slog.Logger) *running {
+	r.t.Helper()
 	log := r.open()
 	if _, err := log.Check(r.t.Context()); err != nil {
 		r.t.Fatal(err)
@@ -134,7 +147,7 @@ func (r *rig) start(cfg Callbacks, fault Fault) *running {
 	if r.history != nil {
 		deps.History = r.history
 	}
-	e, err := New(r.t.Context(), cfg, deps, testkit.Log(r.t))
+	e, err := New(r.t.Context(), cfg, deps, to)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -22,13 +22,13 @@ type delivery struct {
 	items       []cut.Item
 	size        int64 // of the items in the buffers
 	over        bool  // answered with 2xx or dead-lettered; the journal will say so
-	attempts    int
+	splitting   bool  // it waits for its halves
 }
 
 // lane holds the deliveries of a room that the journal does not know as closed, in log order; never empty.
 type lane struct {
 	open []*delivery
-	busy bool // one of them is with the courier, or being dead-lettered or split
+	out  *delivery // the one that is with the courier, or being dead-lettered or split
 }
 
 func (p *partition) lane(room string) *lane {
@@ -94,7 +94,7 @@ func (p *partition) remove(l *lane, d *delivery) {
 	l.drop(d)
 	delete(p.partial, d)
 	p.used.Add(-d.size)
-	if len(l.open) == 0 && !l.busy {
+	if len(l.open) == 0 && l.out == nil {
 		delete(p.lanes, d.room)
 	}
 }
@@ -102,7 +102,7 @@ func (p *partition) remove(l *lane, d *delivery) {
 // advance hands the room's next delivery to the courier, if it is whole, nothing of the room stands before it and none is out.
 func (p *partition) advance(ctx context.Context, room string) {
 	l := p.lanes[room]
-	if l == nil || l.busy {
+	if l == nil || l.out != nil {
 		return
 	}
 	if len(l.open) == 0 {
@@ -117,9 +117,12 @@ func (p *partition) advance(ctx context.Context, room string) {
 		if _, partial := p.partial[d]; partial || first >= 0 && first < d.first {
 			return
 		}
-		l.busy = true
-		if !p.courier.Submit(ctx, p.parcel(ctx, d)) {
-			l.busy = false
+		if d.cut != nil && d.id == d.cut.ID && len(d.items) != d.cut.Records {
+			p.fail(&haltError{"the log holds other records than the cut " + d.id})
+			return
+		}
+		if p.courier.Submit(ctx, p.parcel(ctx, d)) {
+			l.out = d
 		}
 		return
 	}
@@ -160,15 +163,17 @@ func (p *partition) ended(ctx context.Context, d *delivery, r courier.Report) {
 	if l == nil {
 		return
 	}
-	d.attempts = r.Attempts
+	if l.find(d.id) == nil { // closed or split by a former owner meanwhile
+		l.out = nil
+		p.advance(ctx, d.room)
+		return
+	}
 	switch r.Verdict {
 	case courier.Delivered:
-		d.over, l.busy = true, false
+		d.over, l.out = true, nil
 		p.metrics.Delivered.WithLabelValues(string(p.name)).Inc()
 		p.metrics.Records.WithLabelValues(string(p.name)).Add(float64(len(d.items)))
-		if l.find(d.id) != nil {
-			p.done = append(p.done, closed(d))
-		}
+		p.done = append(p.done, closed(d))
 		p.advance(ctx, d.room)
 	case courier.TooBig:
 		p.split(ctx, d)

@@ -36,8 +36,10 @@ type stream struct {
 	client  *send.Client
 	breaker *courier.Breaker
 
-	limit       int64 // of used
-	used        atomic.Int64
+	limit       int64        // of used
+	used        atomic.Int64 // bytes of undelivered records in memory
+	idle        atomic.Int64 // the part of used that is in no cut
+	claims      atomic.Int64 // partitions of this generation
 	commitEvery time.Duration
 	grace       time.Duration
 
@@ -66,7 +68,9 @@ func (s *stream) generation(ctx context.Context, g *kafkalog.Generation) error {
 		c.Run(ctx)
 		return nil
 	})
-	for _, claim := range g.Claims() {
+	claims := g.Claims()
+	s.claims.Store(int64(len(claims)))
+	for _, claim := range claims {
 		group.Go(func() error { return s.partition(ctx, claim, g, c) })
 	}
 	group.Go(func() error { // also without partitions the generation lasts

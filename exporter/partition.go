@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strconv"
 	"sync"
 	"time"
 
@@ -41,8 +40,9 @@ type partition struct {
 	committed int64 // last commit that succeeded
 	metadata  string
 	commitAt  time.Time
-	busy      bool // a commit is on its way
-	pending   int  // appends to the journal on their way
+	busy      bool  // a commit is on its way
+	idleHere  int64 // what of stream.idle is ours
+	pending   int   // appends to the journal on their way
 	doneAfter time.Time
 	jobs      sync.WaitGroup // goroutines that post to mail
 	err       error
@@ -208,9 +208,7 @@ func (p *partition) takeIn(ctx context.Context, in polled) {
 		}
 	}
 	p.propose(ctx, p.waiting.Ready())
-	if p.full() {
-		p.propose(ctx, p.waiting.Early(p.used.Load()-p.limit/2))
-	}
+	p.relieve(ctx)
 	for room := range touched {
 		p.advance(ctx, room)
 	}
@@ -260,6 +258,17 @@ func (p *partition) id(room string, first int64, suffix string) string {
 // full tells that the stream's buffers are used up.
 func (p *partition) full() bool { return p.used.Load() >= p.limit }
 
+// relieve cuts the largest rooms early when records that wait for their time hold half of the stream's buffers: the other half is for
+// deliveries that are under way. Partitions that hold less than the average leave it to the others.
+func (p *partition) relieve(ctx context.Context) {
+	idle := p.waiting.Idle()
+	all := p.idle.Add(idle - p.idleHere)
+	p.idleHere = idle
+	if p.batch != nil && all > p.limit/2 && idle*p.claims.Load() >= all {
+		p.propose(ctx, p.waiting.Early(all-p.limit/4))
+	}
+}
+
 // atEnd tells that everything that was in the log a moment ago has been taken in.
 func (p *partition) atEnd() bool { return p.position >= p.end }
 
@@ -271,9 +280,7 @@ func (p *partition) byClock(ctx context.Context) {
 			p.propose(ctx, p.waiting.Due(now.UnixMilli()))
 		}
 		p.propose(ctx, p.waiting.Ready())
-		if p.full() {
-			p.propose(ctx, p.waiting.Early(p.used.Load()-p.limit/2))
-		}
+		p.relieve(ctx)
 	}
 	if p.full() {
 		if room := p.biggest(); room != "" {
@@ -283,68 +290,4 @@ func (p *partition) byClock(ctx context.Context) {
 	if now.Sub(p.commitAt) >= p.commitEvery {
 		p.commit(ctx, now)
 	}
-}
-
-// low is the lowest record that is not in a closed delivery.
-func (p *partition) low() int64 {
-	low := p.position
-	if w := p.waiting.Lowest(); w >= 0 {
-		low = min(low, w)
-	}
-	for _, l := range p.lanes {
-		if len(l.open) > 0 {
-			low = min(low, l.open[0].first)
-		}
-	}
-	return low
-}
-
-// commit stores the position from which a new owner goes on.
-func (p *partition) commit(ctx context.Context, now time.Time) {
-	p.commitAt = now
-	low := p.low()
-	p.watch(low)
-	meta := "{\"v\":1,\"journal\":" + strconv.FormatInt(p.state.Commit(low), 10) + "}"
-	if p.busy || low == p.committed && meta == p.metadata || !p.gen.Live() || !p.step(BeforeCommit) {
-		return
-	}
-	p.busy = true
-	c := kafkalog.Commit{Topic: p.topic, Partition: p.claim.Partition, Offset: low, Metadata: meta}
-	p.jobs.Add(1)
-	go func() {
-		defer p.jobs.Done()
-		err := p.gen.Commit(ctx, c)
-		p.mail.post(func() {
-			p.busy = false
-			if err == nil && p.step(AfterCommit) {
-				p.committed, p.metadata = low, meta
-			}
-		})
-	}()
-}
-
-// watch tells the stream how far this partition is.
-func (p *partition) watch(low int64) {
-	oldest := p.waiting.Oldest()
-	for _, l := range p.lanes {
-		if len(l.open) == 0 || len(l.open[0].items) == 0 {
-			continue
-		}
-		if t := l.open[0].items[0].CreatedAt; oldest < 0 || t < oldest {
-			oldest = t
-		}
-	}
-	p.progress(p.claim.Partition, max(p.end, p.position)-low, oldest)
-}
-
-// forget gives back what the partition's buffers hold.
-func (p *partition) forget() {
-	held := p.waiting.Bytes()
-	for _, l := range p.lanes {
-		for _, d := range l.open {
-			held += d.size
-		}
-	}
-	p.used.Add(-held)
-	p.progress(p.claim.Partition, 0, -1)
 }

@@ -15,9 +15,9 @@ const (
 
 // StreamStatus tells how a stream does in this process.
 type StreamStatus struct {
-	State       State
-	LastError   string        // short reason of the newest failure; empty when the newest answer was 2xx
-	LastSuccess time.Time     // zero: none in this process
-	Lag         int64         // offsets from the first undelivered record to the end of the log; of periodic and legacy, rooms that wait
-	OldestAge   time.Duration // of the oldest undelivered record
+	State       State         `json:"state"`
+	LastError   string        `json:"last_error"`            // short reason of the newest failure; empty when the newest answer was 2xx
+	LastSuccess time.Time     `json:"last_success,omitzero"` // zero: none in this process
+	Lag         int64         `json:"lag"`                   // offsets from the first undelivered record to the end of the log; of periodic and legacy, rooms that wait
+	OldestAge   time.Duration `json:"-"`                     // of the oldest undelivered record
 }

@@ -193,7 +193,7 @@ func TestNothingIsLostOrTwice(t *testing.T) {
 				t.Fatalf("seed %d, room %s: %v, want %v", seed, room, next[room], all[room])
 			}
 		}
-		if w.Bytes() != 0 || len(w.rooms) != 0 {
+		if w.Bytes() != 0 || w.Idle() != 0 || len(w.rooms) != 0 {
 			t.Fatalf("seed %d: %d bytes, %d rooms left", seed, w.Bytes(), len(w.rooms))
 		}
 	}

@@ -65,9 +65,7 @@ func (w *Waiting) Early(need int64) []Proposal {
 		if need <= 0 {
 			break
 		}
-		for _, it := range r.items {
-			need -= it.Size()
-		}
+		need -= r.size
 		out = w.propose(out, r, len(r.items), Early)
 	}
 	return out

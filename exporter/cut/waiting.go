@@ -52,12 +52,15 @@ type Waiting struct {
 	full  map[string]*room // rooms that may have a full batch
 	gaps  map[string]int64 // rooms with a later cut that holds: records below that offset go now
 	bytes int64
+	idle  int64
 }
 
 type room struct {
 	id       string
 	items    []Item
 	bytes    int64 // of the items in a body, with separators
+	size     int64 // of the items in the buffers
+	idle     int64 // what of it is in Waiting.idle
 	proposed int   // proposals whose fate is not known; the room is left alone until it is
 	index    int   // in ages, -1 when not there
 }
@@ -70,6 +73,9 @@ func New(r Rules) *Waiting {
 // Bytes is what waits, as Item.Size counts.
 func (w *Waiting) Bytes() int64 { return w.bytes }
 
+// Idle is the part of Bytes that is in no proposal.
+func (w *Waiting) Idle() int64 { return w.idle }
+
 // Add puts a record behind those of its room. Offsets of a room must ascend.
 func (w *Waiting) Add(id string, it Item) {
 	r := w.rooms[id]
@@ -79,6 +85,7 @@ func (w *Waiting) Add(id string, it Item) {
 	}
 	r.items = append(r.items, it)
 	r.bytes += inBody(it)
+	r.size += it.Size()
 	w.bytes += it.Size()
 	w.order(r)
 }
@@ -128,6 +135,7 @@ func (w *Waiting) Take(id string, first, last int64) []Item {
 	taken := append([]Item(nil), r.items[i:j]...)
 	for _, it := range taken {
 		r.bytes -= inBody(it)
+		r.size -= it.Size()
 		w.bytes -= it.Size()
 	}
 	if i == 0 {
@@ -159,16 +167,21 @@ func (w *Waiting) Drop(offset int64) {
 
 // order puts a room where Due and Ready find it, or forgets it.
 func (w *Waiting) order(r *room) {
-	idle := len(r.items) == 0 || r.proposed > 0
+	w.idle -= r.idle
+	if r.idle = 0; r.proposed == 0 {
+		r.idle = r.size
+	}
+	w.idle += r.idle
+	asleep := len(r.items) == 0 || r.proposed > 0
 	switch {
-	case idle && r.index >= 0:
+	case asleep && r.index >= 0:
 		heap.Remove(&w.ages, r.index)
-	case !idle && r.index < 0:
+	case !asleep && r.index < 0:
 		heap.Push(&w.ages, r)
-	case !idle:
+	case !asleep:
 		heap.Fix(&w.ages, r.index)
 	}
-	if !idle && (len(r.items) >= w.rules.Records || r.bytes >= int64(w.rules.Bytes)) {
+	if !asleep && (len(r.items) >= w.rules.Records || r.bytes >= int64(w.rules.Bytes)) {
 		w.full[r.id] = r
 	} else {
 		delete(w.full, r.id)
