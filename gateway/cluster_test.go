@@ -95,7 +95,7 @@ func TestSecondConnectionReplacesTheFirst(t *testing.T) {
 	third.say("still here", "")
 }
 
-func TestKickMuteAndAdminsHoldEverywhere(t *testing.T) {
+func TestMuteHoldsEverywhere(t *testing.T) {
 	kafka := openLog(t, testkit.Kafka(t))
 	a, b := start(t, kafka, nil), start(t, kafka, nil)
 	room := a.room("boss")
@@ -115,7 +115,13 @@ func TestKickMuteAndAdminsHoldEverywhere(t *testing.T) {
 	boss.ack()
 	ann.until(event.MsgYouAreUnmuted)
 	ann.say("thanks", "")
+}
 
+func TestKickBansEverywhereUntilUnban(t *testing.T) {
+	kafka := openLog(t, testkit.Kafka(t))
+	a, b := start(t, kafka, nil), start(t, kafka, nil)
+	room := a.room("boss")
+	boss, ann := a.join(room, "boss"), b.join(room, "ann")
 	boss.send(event.CmdKickUser, "k", event.Target{UserID: "ann"})
 	boss.ack()
 	ann.until(event.MsgYouAreKicked)
@@ -137,7 +143,13 @@ func TestKickMuteAndAdminsHoldEverywhere(t *testing.T) {
 		t.Errorf("unban: %d %s", code, body)
 	}
 	b.join(room, "ann")
+}
 
+func TestAdminsChangeEverywhere(t *testing.T) {
+	kafka := openLog(t, testkit.Kafka(t))
+	a, b := start(t, kafka, nil), start(t, kafka, nil)
+	room := a.room("boss")
+	boss, bob := a.join(room, "boss"), b.join(room, "bob")
 	if code, body := a.call("PUT", "/management/rooms/"+room+"/admins", map[string]any{"admin_user_ids": []string{"bob"}}); code != 200 {
 		t.Errorf("admins: %d %s", code, body)
 	}
@@ -184,9 +196,8 @@ func TestARoomClosesEverywhere(t *testing.T) {
 	}
 }
 
-func TestManagement(t *testing.T) {
-	kafka := openLog(t, testkit.Kafka(t))
-	a, b := start(t, kafka, nil), start(t, kafka, nil)
+func TestManagementRefusals(t *testing.T) {
+	a := start(t, openLog(t, testkit.Kafka(t)), nil)
 	for _, tt := range []struct {
 		body any
 		want int
@@ -201,6 +212,16 @@ func TestManagement(t *testing.T) {
 			t.Errorf("create %v: %d %s, want %d", tt.body, code, body, tt.want)
 		}
 	}
+	for _, path := range []string{"/management/rooms/none", "/management/rooms/none/admins", "/management/rooms/none/bans/x"} {
+		if code, _ := a.call("DELETE", path, nil); code != 404 && code != 405 {
+			t.Errorf("%s: %d", path, code)
+		}
+	}
+}
+
+func TestRoomsAcrossGateways(t *testing.T) {
+	kafka := openLog(t, testkit.Kafka(t))
+	a, b := start(t, kafka, nil), start(t, kafka, nil)
 	room := a.room("boss")
 	if code, _ := b.call("POST", "/management/rooms", map[string]any{"room_id": room}); code != 409 {
 		t.Errorf("create again: %d", code)
@@ -242,10 +263,5 @@ func TestManagement(t *testing.T) {
 	}
 	if code, body := a.call("GET", "/management/health?verbose=1", nil); code != 200 || !json.Valid([]byte(body)) {
 		t.Errorf("verbose health: %d %q", code, body)
-	}
-	for _, path := range []string{"/management/rooms/none", "/management/rooms/none/admins", "/management/rooms/none/bans/x"} {
-		if code, _ := a.call("DELETE", path, nil); code != 404 && code != 405 {
-			t.Errorf("%s: %d", path, code)
-		}
 	}
 }

@@ -1,11 +1,9 @@
 package gateway_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,7 +12,6 @@ import (
 
 	"splitsync/event"
 	"splitsync/gateway"
-	"splitsync/internal/config"
 	"splitsync/internal/devstack"
 	"splitsync/internal/kafkalog"
 	"splitsync/internal/testkit"
@@ -79,6 +76,25 @@ func TestSlowClientIsClosedAndOthersGoOn(t *testing.T) {
 	}
 }
 
+func TestASilentClientIsClosed(t *testing.T) {
+	cfg := openLog(t, testkit.Kafka(t))
+	n := start(t, cfg, func(c *gateway.Config, _ *gateway.Deps) { c.PingInterval = time.Second })
+	room := n.room()
+	silent, idle := n.join(room, "silent"), n.join(room, "idle") // silent does not read, so it sends no pong
+	for member := (event.Member{}); member.UserID != "silent"; {
+		idle.decode(idle.until(event.MsgUserLeft).Payload, &member) // idle answers pings while it reads
+	}
+	if code := silent.closed(); code != int(event.CloseNoPong) {
+		t.Errorf("closed with %d", code)
+	}
+	_, left := sessionEvents(t, cfg)
+	for id, reason := range left {
+		if reason != event.LeaveTimeout || len(left) != 1 {
+			t.Errorf("session %s ended as %s, %d in all", id, reason, len(left))
+		}
+	}
+}
+
 func TestDrainEndsEverySession(t *testing.T) {
 	cfg := openLog(t, testkit.Kafka(t))
 	n := start(t, cfg, nil)
@@ -123,8 +139,6 @@ func TestNothingIsLostOrDoubledOverAnOutage(t *testing.T) {
 	leaver := n.join(room, "leaver")
 	broker.Stop()
 	_ = leaver.ws.CloseNow() // its session's end has to wait for the log
-	acked := map[uint64]string{}
-	codes := map[event.ErrorCode]int{}
 	pace := time.NewTicker(200 * time.Millisecond)
 	defer pace.Stop()
 	for i := range 13 { // the first wait in the queue, later ones are refused
@@ -133,28 +147,7 @@ func TestNothingIsLostOrDoubledOverAnOutage(t *testing.T) {
 		<-pace.C
 	}
 	broker.Start()
-	testkit.Eventually(t, 20*time.Second, func() error {
-		ann.send(event.CmdSendMessage, "after", event.SendMessage{Content: "after", ClientMsgID: "after"})
-		for {
-			e := ann.next()
-			if e.Type == event.MsgAck {
-				var a event.Ack
-				ann.decode(e.Payload, &a)
-				acked[a.Seq] = string(e.ID)
-			}
-			if e.Type == event.MsgError {
-				var p event.ErrorPayload
-				ann.decode(e.Payload, &p)
-				codes[p.Code]++
-			}
-			if string(e.ID) == `"after"` && e.Type == event.MsgAck {
-				return nil
-			}
-			if string(e.ID) == `"after"` {
-				return fmt.Errorf("after the outage: %s", e.Payload)
-			}
-		}
-	})
+	acked, codes := ann.repliesUntilStored("after")
 	if codes[event.CodeLogUnavailable] == 0 || len(codes) != 1 {
 		t.Errorf("errors %v, want only 120", codes)
 	}
@@ -174,6 +167,36 @@ func TestNothingIsLostOrDoubledOverAnOutage(t *testing.T) {
 		return nil
 	})
 	watch.say("members stayed", "")
+}
+
+// repliesUntilStored says content until it is stored, and returns all replies until then: the seqs of acks, and the errors by code.
+func (c *client) repliesUntilStored(content string) (acked map[uint64]bool, codes map[event.ErrorCode]int) {
+	c.t.Helper()
+	acked, codes = map[uint64]bool{}, map[event.ErrorCode]int{}
+	testkit.Eventually(c.t, 20*time.Second, func() error {
+		c.send(event.CmdSendMessage, content, event.SendMessage{Content: content, ClientMsgID: content})
+		for {
+			e := c.next()
+			last := string(e.ID) == strconv.Quote(content)
+			switch e.Type {
+			case event.MsgAck:
+				var a event.Ack
+				c.decode(e.Payload, &a)
+				acked[a.Seq] = true
+				if last {
+					return nil
+				}
+			case event.MsgError:
+				var p event.ErrorPayload
+				c.decode(e.Payload, &p)
+				codes[p.Code]++
+				if last {
+					return fmt.Errorf("error %d: %s", p.Code, p.Message)
+				}
+			}
+		}
+	})
+	return acked, codes
 }
 
 func TestFullDiskRefusesAndRecovers(t *testing.T) {
@@ -265,71 +288,4 @@ func verbose(n *node) map[string]any {
 		n.t.Fatal(err)
 	}
 	return out
-}
-
-func TestResumeAfterARestart(t *testing.T) {
-	cfg := openLog(t, testkit.Kafka(t))
-	first := start(t, cfg, nil)
-	room := first.room()
-	ann := first.join(room, "ann")
-	one := ann.say("one", "m-1")
-	two := ann.say("two", "m-2")
-	first.end()
-	second := start(t, cfg, nil)
-	back := second.joinAs(room, "ann", fmt.Sprintf("&since=%d", one.Seq), true)
-	if m := back.message(); !back.welcome.Recovered || m.Seq != two.Seq || m.PrevSeq != one.Seq {
-		t.Errorf("welcome %+v, message %+v", back.welcome, m)
-	}
-	if again := back.say("two", "m-2"); !again.Duplicate || again.Seq != two.Seq || again.MessageID != two.MessageID {
-		t.Errorf("a retry after the restart: %+v, was %+v", again, two)
-	}
-	if three := back.say("three", ""); three.Seq <= two.Seq {
-		t.Errorf("seq went back: %+v", three)
-	}
-}
-
-func TestTheRoleServesAndDrains(t *testing.T) {
-	cfg := openLog(t, testkit.Kafka(t))
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	ports, err := devstack.FreePorts(2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	web, probes := fmt.Sprintf("127.0.0.1:%d", ports[0]), fmt.Sprintf("127.0.0.1:%d", ports[1])
-	done := make(chan error, 1)
-	go func() {
-		done <- gateway.Run(ctx, gateway.Config{
-			Web: config.Web{AdminAPIKeys: []string{apiKey}}, Kafka: cfg, Auth: "none", BindAddress: web, MetricsAddress: probes,
-		}, testkit.Log(t))
-	}()
-	get := func(url string) (int, string) {
-		res, err := http.Get(url)
-		if err != nil {
-			return 0, err.Error()
-		}
-		defer res.Body.Close()
-		body, _ := io.ReadAll(res.Body)
-		return res.StatusCode, string(body)
-	}
-	testkit.Eventually(t, soon, func() error {
-		if code, body := get("http://" + probes + "/readyz"); code != 200 {
-			return fmt.Errorf("%d %s", code, body)
-		}
-		return nil
-	})
-	for url, want := range map[string]string{
-		"http://" + web + "/": "<title>splitsync chat</title>", "http://" + web + "/management/health": "OK",
-		"http://" + web + "/management/rooms": "API key", "http://" + web + "/nowhere": "no such route",
-		"http://" + probes + "/metrics": "splitsync_gateway_connections 0",
-	} {
-		if _, body := get(url); !strings.Contains(body, want) {
-			t.Errorf("%s: %.200s", url, body)
-		}
-	}
-	http.DefaultClient.CloseIdleConnections()
-	cancel()
-	if err := <-done; err != nil {
-		t.Errorf("role: %v", err)
-	}
 }
