@@ -177,11 +177,15 @@ func (l *Log) listOffsets(ctx context.Context, topic event.Topic, partition int,
 
 // Committed returns the committed offset of every partition of a topic, -1 where there is none.
 func (l *Log) Committed(ctx context.Context, group string, topic event.Topic) (map[int]int64, error) {
-	claims, err := l.fetchCommits(ctx, group, topic, l.allPartitions(topic))
-	if err != nil {
+	partitions := l.allPartitions(topic)
+	claims, err := l.fetchCommits(ctx, group, topic, partitions)
+	if err != nil && !errors.Is(err, kafka.GroupIdNotFound) { // a group that never was has committed nothing
 		return nil, err
 	}
-	offsets := make(map[int]int64, len(claims))
+	offsets := make(map[int]int64, len(partitions))
+	for _, p := range partitions {
+		offsets[p] = -1
+	}
 	for _, c := range claims {
 		offsets[c.Partition] = c.Offset
 	}
