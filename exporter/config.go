@@ -30,6 +30,7 @@ type Callbacks struct {
 	Case         string            `env:"CALLBACK_EVENT_TYPE_CASE" envDefault:"snake" oneof:"snake|pascal" help:"event_type as room_created or as RoomCreated"`
 	Start        string            `env:"CALLBACK_START" envDefault:"now" oneof:"now|earliest" help:"where a stream begins that is enabled for the first time"`
 	OnExhausted  string            `env:"CALLBACK_ON_EXHAUSTED" envDefault:"auto" oneof:"auto|dead_letter|pause" help:"what happens to a delivery whose retries are used up: auto gives it up only if the receiver refuses its content, or others succeed meanwhile, else the stream pauses"`
+	Grouping     string            `env:"CALLBACK_BATCH_GROUPING" envDefault:"room" oneof:"room" help:"what a batch holds: the records of one room (the only grouping of this version)"`
 	MaxBodyBytes int               `env:"CALLBACK_MAX_BODY_BYTES" envDefault:"5242880" min:"65536" max:"1073741824" help:"bound of a batch body; one record that is bigger goes alone"`
 	BufferBytes  int64             `env:"CALLBACK_BUFFER_BYTES" envDefault:"134217728" min:"1048576" help:"memory for waiting records a stream; when it is full the largest rooms are cut early, then the stream stops reading"`
 	Concurrency  int               `env:"CALLBACK_CONCURRENCY" envDefault:"16" min:"1" max:"1024" help:"requests at once a stream; those of one room go one after the other"`
