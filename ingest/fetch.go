@@ -48,16 +48,20 @@ func (f *fetcher) open(ctx context.Context, from int64) (*kafkalog.Tail, error) 
 	return tail, err
 }
 
-// skip goes on behind a range that retention deleted. The range is recorded before, durably: a commit may pass it only then.
+// skip goes on behind a range that retention deleted, and has the commit pass it. The range is recorded before, durably.
 func (f *fetcher) skip(ctx context.Context, gone *kafkalog.OvertakenError) (*kafkalog.Tail, error) {
 	for {
 		if err := f.s.recordGap(ctx, gone); err != nil {
 			return nil, err
 		}
 		tail, err := f.s.log.OpenTail(ctx, f.slot.topic, f.slot.partition, gone.To)
-		if !errors.As(err, &gone) {
-			return tail, err
+		if errors.As(err, &gone) {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		return tail, f.hand(ctx, batch{slot: f.slot, next: tail.Position(), end: tail.Position()})
 	}
 }
 
@@ -72,6 +76,11 @@ func (f *fetcher) step(ctx context.Context, tail *kafkalog.Tail) error {
 	}
 	b := newBatch(f.slot, entries, f.s.log.PartitionOf)
 	b.next, b.end = tail.Position(), tail.HighWatermark()
+	return f.hand(ctx, b)
+}
+
+// hand gives a batch to the inserter.
+func (f *fetcher) hand(ctx context.Context, b batch) error {
 	f.budget.take(b.bytes)
 	select {
 	case f.out <- b:

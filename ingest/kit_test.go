@@ -35,10 +35,15 @@ const testDatabase = "splitsync"
 
 func newFixture(t testing.TB, partitions int) *fixture {
 	t.Helper()
+	return newFixtureOn(t, kafkalog.Config{Brokers: []string{testkit.Kafka(t)}, TopicPrefix: testkit.Prefix(t),
+		Partitions: partitions, ReplicationFactor: 1, RetentionHours: 168})
+}
+
+func newFixtureOn(t testing.TB, cfg kafkalog.Config) *fixture {
+	t.Helper()
 	f := &fixture{t: t, click: testkit.FreshClickHouse(t)}
 	var err error
-	f.log, err = kafkalog.Open(t.Context(), kafkalog.Config{Brokers: []string{testkit.Kafka(t)}, TopicPrefix: testkit.Prefix(t),
-		Partitions: partitions, ReplicationFactor: 1, RetentionHours: 168}, testkit.Log(t))
+	f.log, err = kafkalog.Open(t.Context(), cfg, testkit.Log(t))
 	if err != nil {
 		t.Fatal(err)
 	}
