@@ -33,14 +33,24 @@ type fixture struct {
 	http  *httptest.Server
 	hc    *http.Client
 	spec  *spec
+	s     *Server
+
+	kafka      kafkalog.Config
+	clickhouse history.Config
 }
 
 func start(t *testing.T, change func(*Config)) *fixture {
 	t.Helper()
+	return startOn(t, testkit.Kafka(t), change)
+}
+
+// startOn uses the broker at an address.
+func startOn(t *testing.T, broker string, change func(*Config)) *fixture {
+	t.Helper()
 	f := &fixture{t: t, spec: loadSpec(t), hc: &http.Client{Transport: &http.Transport{DisableCompression: true}}}
+	f.kafka = kafkalog.Config{Brokers: []string{broker}, TopicPrefix: testkit.Prefix(t), Partitions: 2, ReplicationFactor: 1, RetentionHours: 168}
 	var err error
-	f.log, err = kafkalog.Open(t.Context(), kafkalog.Config{Brokers: []string{testkit.Kafka(t)}, TopicPrefix: testkit.Prefix(t),
-		Partitions: 2, ReplicationFactor: 1, RetentionHours: 168}, testkit.Log(t))
+	f.log, err = kafkalog.Open(t.Context(), f.kafka, testkit.Log(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +59,8 @@ func start(t *testing.T, change func(*Config)) *fixture {
 		t.Fatal(err)
 	}
 	addr, database := testkit.ClickHouse(t)
-	f.store, err = history.Open(t.Context(), history.Config{Addr: []string{addr}, Database: database, Username: "default"}, testkit.Log(t))
+	f.clickhouse = history.Config{Addr: []string{addr}, Database: database, Username: "default"}
+	f.store, err = history.Open(t.Context(), f.clickhouse, testkit.Log(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,16 +72,16 @@ func start(t *testing.T, change func(*Config)) *fixture {
 	if change != nil {
 		change(&cfg)
 	}
-	s, err := New(t.Context(), cfg, Deps{Log: f.log, History: f.store}, testkit.Log(t))
+	f.s, err = New(t.Context(), cfg, Deps{Log: f.log, History: f.store}, testkit.Log(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := chi.NewRouter()
-	s.Routes(r)
+	f.s.Routes(r)
 	f.http = httptest.NewServer(r)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
+	go func() { done <- f.s.Run(ctx) }()
 	t.Cleanup(func() {
 		f.http.Close()
 		f.hc.CloseIdleConnections()

@@ -46,14 +46,11 @@ func (p pageParams) paging() history.Page {
 	return history.Page{Number: p.page, Size: p.limit, Asc: p.asc}
 }
 
-// later names the parameters that come with later versions. Ignoring them would give an answer to another question.
-var later = [...]string{"cursor", "q"}
-
-// refuse records a fault for everything that a later version has and this one has not.
+// refuse records a fault for what a route has not (or not yet: cursors and NDJSON). To ignore it would give an answer to another question.
 func refuse(q *httpapi.Query, r *http.Request, unsupported ...string) {
-	for _, name := range append(unsupported, later[:]...) {
+	for _, name := range append(unsupported, "cursor") {
 		if q.Has(name) {
-			q.Fault(name, "not supported here yet")
+			q.Fault(name, "not supported here")
 		}
 	}
 	if onlyNDJSON(r.Header.Values("Accept")) {

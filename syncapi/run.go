@@ -54,6 +54,7 @@ type Server struct {
 const (
 	healthPart = "syncapi"
 	closeTime  = 5 * time.Second // bounds the flush of the producer at the end
+	writeGrace = time.Minute     // for a client that reads slowly, beyond the time of the request
 	tryAgain   = time.Second     // Retry-After where nothing better is known
 )
 
@@ -116,6 +117,8 @@ func (s *Server) route(name string, h httpapi.Handler) http.HandlerFunc {
 	})
 	return func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
+		// A client that does not read is cut. Writers that know no deadline (tests) go without.
+		_ = http.NewResponseController(w).SetWriteDeadline(start.Add(bound + writeGrace))
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
 			s.metrics.Seconds.WithLabelValues(name).Observe(time.Since(start).Seconds())
