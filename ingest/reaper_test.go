@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"splitsync/event"
+	"splitsync/internal/devstack"
 	"splitsync/internal/kafkalog"
 	"splitsync/internal/testkit"
 )
 
 // quick are times that a test can wait for.
 func quick(s *Settings) {
-	s.Reaper = ReaperTimes{ProbeEvery: 60 * time.Millisecond, Silence: 300 * time.Millisecond, Probes: 3}
+	s.Reaper = ReaperTimes{ProbeEvery: 150 * time.Millisecond, Silence: 900 * time.Millisecond, Probes: 3}
 }
 
 // beat writes heartbeats of an incarnation until the function that it returns is called.
@@ -169,6 +170,50 @@ func TestReaperKnowsGatewaysWithoutHeartbeats(t *testing.T) {
 	})
 	if got := f.number("SELECT toUnixTimestamp64Milli(assumeNotNull(leave_time)) FROM $user_sessions"); got != want {
 		t.Errorf("ended at %d, want its join %d", got, want)
+	}
+}
+
+// An outage of the log stops heartbeats and probes alike and ends nobody's session.
+func TestReaperKillsNobodyForAnOutageOfTheLog(t *testing.T) {
+	broker := testkit.FreshBroker(t, devstack.BrokerConfig{})
+	f := newFixtureOn(t, kafkalog.Config{Brokers: []string{broker.Addr()}, TopicPrefix: testkit.Prefix(t),
+		Partitions: 2, ReplicationFactor: 1, RetentionHours: 168})
+	live := f.producer(event.Sessions)
+	f.beat(live.Incarnation())
+	f.join(live, "room-1", "live-1")
+	in := f.ingest(func(s *Settings) {
+		s.Reaper = ReaperTimes{ProbeEvery: 200 * time.Millisecond, Silence: 3 * time.Second, Probes: 3}
+	})
+	f.waitCommitted(20 * time.Second)
+	probes := func() int {
+		n, _ := in.presence.Silence("")
+		return n
+	}
+	testkit.Eventually(t, 20*time.Second, func() error {
+		if probes() < 2 {
+			return errors.New("no probes yet")
+		}
+		return nil
+	})
+	broker.Stop()
+	outage := time.Now()
+	testkit.Eventually(t, 20*time.Second, func() error {
+		if time.Since(outage) < 4*time.Second {
+			return errors.New("the outage lasts")
+		}
+		return nil
+	})
+	before := probes()
+	broker.Start()
+	testkit.Eventually(t, 40*time.Second, func() error {
+		if n := probes() - before; n < 12 {
+			return fmt.Errorf("%d probes since the outage", n)
+		}
+		return nil
+	})
+	f.waitCommitted(20 * time.Second)
+	if n := f.number("SELECT countIf(leave_time IS NULL) FROM $user_sessions"); n != 1 || len(f.ends()) != 0 {
+		t.Errorf("%d open sessions, ends %v", n, f.ends())
 	}
 }
 
