@@ -64,6 +64,9 @@ func (p *partition) origin(ctx context.Context) (from, position int64, err error
 		}
 		return p.claim.Offset, m.Journal, nil
 	}
+	if err := p.register.catchUp(ctx, p.kafka); err != nil { // a former owner may have begun a moment ago
+		return 0, 0, err
+	}
 	if start, ok := p.register.start(p.name, p.claim.Partition); ok {
 		first, _, err := p.kafka.Offsets(ctx, p.topic, p.claim.Partition)
 		if err != nil {
@@ -83,7 +86,9 @@ func (p *partition) originate(ctx context.Context) (from, position int64, err er
 		return 0, 0, err
 	}
 	if from = end; p.cfg.Start == "earliest" {
-		from = first
+		if from, err = p.earliest(ctx, first); err != nil {
+			return 0, 0, err
+		}
 	}
 	_, position, err = p.kafka.Offsets(ctx, event.Deliveries, p.claim.Partition)
 	if err != nil {
@@ -109,6 +114,16 @@ func (p *partition) originate(ctx context.Context) (from, position int64, err er
 		p.log.Warn("first commit of the stream failed, it is repeated", "error", err.Error())
 	}
 	return from, position, nil
+}
+
+// earliest is the first offset of the log whose facts are certain.
+func (p *partition) earliest(ctx context.Context, first int64) (int64, error) {
+	_, err := p.kafka.OpenTail(ctx, p.topic, p.claim.Partition, kafkalog.Start)
+	var gone *kafkalog.OvertakenError
+	if errors.As(err, &gone) {
+		return gone.To, nil
+	}
+	return first, err
 }
 
 // load folds the journal from a position to its end, and returns the reader that goes on there.

@@ -140,3 +140,24 @@ func TestCrashAroundASplit(t *testing.T) {
 		})
 	}
 }
+
+func TestCrashOfALegacyStreamAnswersItsTriggers(t *testing.T) {
+	for _, at := range []Point{BeforeSend, BeforeCommit} {
+		t.Run(string(at), func(t *testing.T) {
+			t.Parallel()
+			r, to := newRig(t, 1).withHistory(), testkit.NewReceiver(t)
+			cfg := quick()
+			cfg.Data.URL = to.URL()
+			dying := crashAt(at, 1)
+			run := r.start(cfg, dying)
+			r.found("lobby")
+			dying.die(t, run)
+			seen := len(to.Requests())
+			r.start(cfg, nil)
+			to.WaitForAccepted(patience, seen+1)
+			if b := legacy(t, to.Accepted()[seen]); b.RoomID != "lobby" {
+				t.Errorf("%+v", b)
+			}
+		})
+	}
+}

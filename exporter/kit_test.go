@@ -36,9 +36,14 @@ type rig struct {
 
 func newRig(t *testing.T, partitions int) *rig {
 	t.Helper()
-	r := &rig{t: t, cfg: kafkalog.Config{
+	return newRigOn(t, kafkalog.Config{
 		Brokers: []string{testkit.Kafka(t)}, TopicPrefix: testkit.Prefix(t), Partitions: partitions, ReplicationFactor: 1, RetentionHours: 168,
-	}}
+	})
+}
+
+func newRigOn(t *testing.T, cfg kafkalog.Config) *rig {
+	t.Helper()
+	r := &rig{t: t, cfg: cfg}
 	r.log = r.open()
 	if err := r.log.Migrate(t.Context()); err != nil {
 		t.Fatal(err)

@@ -36,6 +36,15 @@ func (r *register) ready(ctx context.Context) error {
 	}
 }
 
+// catchUp waits until everything that is in control now has been applied.
+func (r *register) catchUp(ctx context.Context, l *kafkalog.Log) error {
+	_, end, err := l.Offsets(ctx, event.Control, 0)
+	if err != nil || end == 0 {
+		return err
+	}
+	return r.table.WaitFor(ctx, 0, end-1)
+}
+
 func (r *register) apply(rec kafkalog.Record) {
 	if rec.Value == nil {
 		return
