@@ -237,6 +237,19 @@ func TestResumeFromTheRing(t *testing.T) {
 	if len(page.Records) != 1 || !page.HasMore || !strings.Contains(string(page.Records[0]), `"two"`) {
 		t.Errorf("page %s %v", page.Records, page.HasMore)
 	}
+	const more = 300 // more than the room's own ring holds
+	for range more {
+		ann.say("filler", "")
+	}
+	bob = n.joinAs(room, "bob", fmt.Sprintf("&since=%d", first.Seq), true)
+	prev := uint64(0)
+	for i := range more + 2 {
+		m := bob.message()
+		if !bob.welcome.Recovered || i == 0 && m.Seq != second.Seq || i > 0 && m.PrevSeq != prev {
+			t.Fatalf("message %d of a long gap: %+v behind %d", i, m, prev)
+		}
+		prev = m.Seq
+	}
 	if old := n.joinAs(room, "old", "&since=1", true); old.welcome.Recovered {
 		t.Error("a position of another epoch was recovered")
 	}

@@ -52,6 +52,26 @@ func (x *recent) seed(r *room) {
 	}
 }
 
+// after returns the records of a room above seq as members see them, oldest first; ok is false if some of them are not here any more. The
+// first one's prev_seq is 0, not known.
+func (x *recent) after(roomID string, seq uint64) (frames []shown, ok bool) {
+	if seq < x.floor {
+		return nil, false
+	}
+	prev := uint64(0)
+	for i := range x.entries {
+		e := &x.entries[i]
+		if e.Seq <= seq || string(e.Key) != roomID {
+			continue
+		}
+		if frame, ok := encodeEntry(e, prev); ok {
+			prev = e.Seq
+			frames = append(frames, shown{e.Seq, frame})
+		}
+	}
+	return frames, true
+}
+
 // openChat opens the tail of the chat log and reads the newest records, so that members who come back after a restart miss nothing.
 func (p *partition) openChat(ctx context.Context) (*kafkalog.Tail, error) {
 	start, end, err := p.s.klog.Offsets(ctx, event.Chat, p.number)

@@ -2,8 +2,8 @@ package gateway
 
 // Bounds of what a room keeps for members that come back.
 const (
-	ringRecords = 512
-	ringBytes   = 1 << 20
+	ringRecords = 256
+	ringBytes   = 256 << 10
 )
 
 // ring holds the newest records of a room as they were shown, without a hole: every record of the room above floor is in it.

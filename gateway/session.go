@@ -107,8 +107,10 @@ func (r *room) missed(c *conn) ([]shown, bool) {
 	if c.member.since > r.part.s.seqBefore(r.part.position) {
 		return nil, false
 	}
-	frames, ok := r.ring.after(c.member.since)
-	return frames, ok
+	if frames, ok := r.ring.after(c.member.since); ok {
+		return frames, true
+	}
+	return r.part.recent.after(r.id, c.member.since)
 }
 
 // left handles a user_left that the tail has read; the lock is held.
