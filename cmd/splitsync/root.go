@@ -61,6 +61,8 @@ func commands() []func(*app) *cobra.Command {
 		syncapiCommand,
 		migrateCommand,
 		sqlCommand,
+		loadCommand,
+		demoCommand,
 		fetchCommand,
 		versionCommand,
 	}

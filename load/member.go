@@ -1,0 +1,292 @@
+package load
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"splitsync/client/go"
+	"splitsync/event"
+)
+
+const (
+	retryFor   = 90 * time.Second       // how long after its first sending an unanswered line may be sent again: below the dedupe window of 120 s
+	retryPause = 250 * time.Millisecond // before a refused line is sent again, when the server names no time
+	leaveTime  = 30 * time.Second       // for the answers that are still missing, and the goodbye
+	tailEvery  = 10 * time.Millisecond
+)
+
+// member is a user of a room: one connection, over which its lines go in order.
+type member struct {
+	p     *play
+	room  *room
+	user  string
+	elem  *list.Element // of room.silent
+	after <-chan struct{}
+	lines chan line
+	done  chan struct{} // closed when the connection has ended and all lines have a fate
+
+	conn  *client.Conn
+	view  viewer
+	limit *rate.Limiter // nil: the server does not limit
+
+	wake chan struct{} // one element when a line waits in again
+	mu   sync.Mutex
+	open int // lines without a fate
+	top  uint64
+	back []sending // refused for now
+}
+
+// sending is a line on its way.
+type sending struct {
+	line
+	content uint64
+	first   time.Time
+	again   bool
+}
+
+// run joins, sends what comes and leaves.
+func (m *member) run(ctx context.Context) {
+	defer close(m.done)
+	if m.after != nil {
+		<-m.after
+	}
+	m.room.slots <- struct{}{}
+	defer func() { <-m.room.slots }()
+	err := m.join(ctx)
+	if err == nil {
+		m.p.open.Add(1)
+		defer m.p.open.Add(-1)
+		m.work(ctx)
+		m.leave(ctx)
+		err = m.conn.Err()
+	}
+	for l := range m.lines { // nothing can be sent any more
+		if ctx.Err() != nil {
+			m.drop()
+			continue
+		}
+		m.p.sent.Add(1)
+		m.refuse(l.n, err)
+	}
+}
+
+func (m *member) join(ctx context.Context) error {
+	m.view = viewer{room: m.room, seed: m.p.seed}
+	conn, err := m.p.dialer.Dial(ctx, client.Options{
+		URL: m.p.cfg.URL, Room: m.room.id, User: m.user, Acks: true, Window: 1024,
+		BackoffMin: 50 * time.Millisecond, BackoffMax: 2 * time.Second, OnEvent: m.event,
+	})
+	if err != nil {
+		return err
+	}
+	m.conn = conn
+	if per := conn.Welcome().Limits.MessagesPerSecond; per > 0 {
+		m.limit = rate.NewLimiter(rate.Limit(per*0.95), max(1, int(per/2)))
+	}
+	return nil
+}
+
+// event takes what the server sends, on the reader of the connection.
+func (m *member) event(ev client.Event) {
+	switch ev.Type {
+	case event.MsgMessage:
+		m.view.see(ev)
+		m.p.seen.Add(1)
+	case event.MsgWelcome:
+		var w event.Welcome
+		if ev.Decode(&w) == nil {
+			m.view.welcome(w)
+		}
+	case event.MsgSystem, event.MsgCustomEvent:
+		m.room.mu.Lock()
+		m.room.foreign++
+		m.room.mu.Unlock()
+	}
+}
+
+// work sends until there are no more lines and none waits for an answer, or the connection has ended for good.
+func (m *member) work(ctx context.Context) {
+	for lines := m.lines; ; {
+		if !m.resend(ctx) {
+			return
+		}
+		if lines == nil && m.idle() {
+			return
+		}
+		select {
+		case l, ok := <-lines:
+			if !ok {
+				lines = nil
+				continue
+			}
+			if ctx.Err() != nil {
+				m.drop()
+				continue
+			}
+			m.p.sent.Add(1)
+			m.send(ctx, sending{line: l, content: contentHash(m.user, l.Text, l.TS), first: time.Now()})
+		case <-m.wake:
+		case <-m.conn.Done():
+			return
+		case <-m.p.cut.Done():
+			return
+		}
+	}
+}
+
+func (m *member) idle() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.open == 0 && len(m.back) == 0
+}
+
+// send sends a line without waiting for its answer.
+func (m *member) send(ctx context.Context, s sending) {
+	if m.limit != nil && m.limit.Wait(ctx) != nil {
+		m.refuse(s.n, context.Canceled)
+		return
+	}
+	m.mu.Lock()
+	m.open++
+	m.mu.Unlock()
+	msg := client.Message{Content: s.Text, ClientMsgID: messageID(s.n), ClientTS: s.TS}
+	err := m.conn.SendAsync(m.p.cut, msg, func(a client.Ack, err error) { m.answered(s, a, err) })
+	if err != nil {
+		m.answered(s, client.Ack{}, err)
+	}
+}
+
+// answered decides what becomes of a line: it has its place, it is refused, or it is sent again.
+func (m *member) answered(s sending, a client.Ack, err error) {
+	var e *client.Error
+	again := false
+	switch {
+	case err == nil:
+		m.room.ack(m.user, s.content, s.n, a, s.again)
+		m.p.acked.Add(1)
+		<-m.p.window
+	case errors.As(err, &e) && e.Retryable && m.p.cut.Err() == nil && (e.Code != event.CodeOutcomeUnknown || time.Since(s.first) < retryFor):
+		again = true
+	default:
+		m.refuse(s.n, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.open--
+	m.top = max(m.top, a.Seq)
+	if again {
+		s.again = true
+		m.back = append(m.back, s)
+		slices.SortFunc(m.back, func(a, b sending) int { return a.n - b.n })
+	}
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// resend sends what was refused for now, after the answers to everything else, one line at a time, in order. It reports false when the
+// connection has ended for good.
+func (m *member) resend(ctx context.Context) bool {
+	for {
+		m.mu.Lock()
+		waits, open := len(m.back) > 0, m.open > 0
+		var s sending
+		if waits && !open {
+			s, m.back = m.back[0], m.back[1:]
+		}
+		m.mu.Unlock()
+		switch {
+		case !waits:
+			return true
+		case open:
+			select {
+			case <-m.wake:
+			case <-m.conn.Done():
+				return m.giveUp()
+			case <-m.p.cut.Done():
+				return m.giveUp()
+			}
+		case !sleep(ctx, retryPause):
+			m.refuse(s.n, ctx.Err())
+		default:
+			m.p.retries.Add(1)
+			m.send(ctx, s)
+		}
+	}
+}
+
+// giveUp refuses what waits to be sent again.
+func (m *member) giveUp() bool {
+	m.mu.Lock()
+	back := m.back
+	m.back = nil
+	m.mu.Unlock()
+	for _, s := range back {
+		m.refuse(s.n, m.conn.Err())
+	}
+	return false
+}
+
+// drop forgets a line that was not sent because the run is being interrupted.
+func (m *member) drop() { <-m.p.window }
+
+// refuse files a line that will not be sent again. Where the answer is missing its fate is unknown.
+func (m *member) refuse(n int, err error) {
+	code := event.CodeLogUnavailable
+	var e *client.Error
+	if errors.As(err, &e) && e.Code != 0 {
+		code = e.Code
+	}
+	m.p.refuse(m.room, n, code)
+	<-m.p.window
+}
+
+// leave waits until the member has seen its own last message, and at the end of the run the room's last one, and closes the connection.
+func (m *member) leave(ctx context.Context) {
+	until := time.Now().Add(m.p.cfg.Settle)
+	for ctx.Err() == nil && time.Now().Before(until) && !m.complete() {
+		select {
+		case <-m.conn.Done():
+			until = time.Time{}
+		case <-time.After(tailEvery):
+		}
+	}
+	bound, cancel := context.WithTimeout(m.p.cut, leaveTime)
+	defer cancel()
+	_ = m.conn.Close(bound) // what has no answer gets an error
+	<-m.conn.Done()
+	m.giveUp()
+	m.view.keep(span{})
+}
+
+// complete tells whether the member has seen what it must see before it goes.
+func (m *member) complete() bool {
+	m.mu.Lock()
+	top := m.top
+	m.mu.Unlock()
+	if m.p.ending.Load() {
+		m.room.mu.Lock()
+		top = max(top, m.room.top)
+		m.room.mu.Unlock()
+	}
+	return m.conn.Position() >= top
+}
+
+// sleep waits; it reports false when ctx ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
