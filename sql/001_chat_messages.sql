@@ -15,7 +15,8 @@ CREATE TABLE IF NOT EXISTS chat_messages_raw
     kafka_partition UInt16,
     kafka_offset    UInt64 CODEC(Delta, ZSTD(1)),
     ingested_at     DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(Delta, ZSTD(1)),
-    INDEX content_text content TYPE text(tokenizer = 'splitByNonAlpha')
+    INDEX content_text content TYPE text(tokenizer = 'splitByNonAlpha'),
+    INDEX seq_range seq TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(created_at)

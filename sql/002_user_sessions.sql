@@ -14,7 +14,8 @@ CREATE TABLE IF NOT EXISTS user_sessions_raw
     leave_reason    LowCardinality(String),
     kafka_partition UInt16,
     version         UInt64 DEFAULT if(leave_seq = 0, 0, bitNot(leave_seq)) CODEC(ZSTD(1)),
-    ingested_at     DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(Delta, ZSTD(1))
+    ingested_at     DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(Delta, ZSTD(1)),
+    INDEX join_seq_range join_seq TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(join_time)
@@ -39,10 +40,33 @@ SETTINGS index_granularity = 1024;
 CREATE MATERIALIZED VIEW IF NOT EXISTS room_session_hours_mv TO room_session_hours AS
 SELECT
     room_id,
-    toStartOfHour(join_time)                     AS hour,
-    groupBitmapState(join_seq)                   AS joined,
+    toStartOfHour(join_time)                      AS hour,
+    groupBitmapState(join_seq)                    AS joined,
     groupBitmapIfState(join_seq, leave_seq != 0)  AS finished,
     groupBitmapIfState(leave_seq, leave_seq != 0) AS leaves,
-    max(greatest(join_time, leave_time))         AS last_at
+    max(greatest(join_time, leave_time))          AS last_at
 FROM user_sessions_raw
 GROUP BY room_id, hour;
+
+-- The sessions of a gateway incarnation and room, as sets of join_seqs: what is in joined and not in finished is open.
+CREATE TABLE IF NOT EXISTS room_incarnations
+(
+    incarnation String CODEC(ZSTD(1)),
+    room_id     String CODEC(ZSTD(1)),
+    joined      AggregateFunction(groupBitmap, UInt64),
+    finished    AggregateFunction(groupBitmap, UInt64),
+    last_at     SimpleAggregateFunction(max, DateTime('UTC'))
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (incarnation, room_id)
+SETTINGS index_granularity = 1024;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS room_incarnations_mv TO room_incarnations AS
+SELECT
+    incarnation,
+    room_id,
+    groupBitmapState(join_seq)                   AS joined,
+    groupBitmapIfState(join_seq, leave_seq != 0) AS finished,
+    max(toDateTime(join_time))                   AS last_at
+FROM user_sessions_raw
+GROUP BY incarnation, room_id;

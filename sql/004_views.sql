@@ -6,8 +6,8 @@ FROM chat_messages_raw FINAL;
 
 CREATE OR REPLACE VIEW user_sessions AS
 SELECT room_id, join_time, session_id, user_id, nickname, incarnation, join_seq, leave_seq,
-       if(leave_seq = 0, NULL, leave_time)                                  AS leave_time,
-       if(leave_seq = 0, NULL, dateDiff('second', join_time, leave_time))   AS duration_seconds,
+       if(leave_seq = 0, NULL, leave_time)                                                      AS leave_time,
+       if(leave_seq = 0, NULL, intDiv(dateDiff('millisecond', join_time, leave_time), 1000)) AS duration_seconds,
        leave_reason, kafka_partition, ingested_at
 FROM user_sessions_raw FINAL;
 

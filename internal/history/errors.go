@@ -1,6 +1,7 @@
 package history
 
 import (
+	"context"
 	"errors"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -30,4 +31,27 @@ var dataCodes = map[int32]bool{
 func IsData(err error) bool {
 	var ex *clickhouse.Exception
 	return errors.As(err, &ex) && dataCodes[ex.Code]
+}
+
+// fatalCodes are the errors that repeating the same statement does not mend: somebody has to change something first.
+var fatalCodes = map[int32]bool{
+	16:  true, // NO_SUCH_COLUMN_IN_TABLE
+	46:  true, // UNKNOWN_FUNCTION
+	47:  true, // UNKNOWN_IDENTIFIER
+	60:  true, // UNKNOWN_TABLE
+	62:  true, // SYNTAX_ERROR
+	81:  true, // UNKNOWN_DATABASE
+	115: true, // UNKNOWN_SETTING
+	497: true, // ACCESS_DENIED
+	516: true, // AUTHENTICATION_FAILED
+}
+
+// IsTransient tells whether an error of the store may end by itself: the server is away, busy, full or restarting. Neither an error of the
+// data nor one that the schema, the statement or the rights cause is. A context that has ended is not transient.
+func IsTransient(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	var ex *clickhouse.Exception
+	return !errors.As(err, &ex) || !dataCodes[ex.Code] && !fatalCodes[ex.Code]
 }

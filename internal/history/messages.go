@@ -23,103 +23,90 @@ const messageFields = "created_at, seq, message_id, kind, user_id, nickname, con
 // finalSettings: duplicates of a row have one key, so they are in one partition, and an index that drops one drops all.
 const finalSettings = " SETTINGS do_not_merge_across_partitions_select_final = 1, use_skip_indexes_if_final = 1"
 
-func (q *MessageQuery) kinds() []any {
-	if len(q.Kinds) == 0 {
-		return []any{string(event.KindMessage)}
+func (q *MessageQuery) scope(w Window) *scope {
+	c := &scope{
+		room: q.RoomID, window: w, rows: "chat_messages_raw", time: "created_at", id: "seq", key: "seq",
+		hours: "room_hours", set: "messages", keys: "messages",
 	}
-	kinds := make([]any, len(q.Kinds))
-	for i, k := range q.Kinds {
-		kinds[i] = string(k)
+	kinds := q.Kinds
+	if len(kinds) == 0 {
+		kinds = []event.Kind{event.KindMessage}
 	}
-	return kinds
+	for _, k := range kinds {
+		c.args = append(c.args, string(k))
+	}
+	c.filter = " AND kind IN (" + in(len(kinds)) + ")"
+	return c
 }
 
 // MessagePage returns one page of a room's records in the order (created_at, seq), newest first unless Asc, with exact totals. A page
-// behind the last one is empty.
+// behind the last one is empty. Without a snapshot it sees what is completely stored; records that an Insert is bringing just now are not.
 func (s *Store) MessagePage(ctx context.Context, q MessageQuery) ([]event.ChatRecord, PageInfo, error) {
-	buckets, snapshot, err := s.messageHours(ctx, q)
+	w, err := s.freeze(ctx, q.RoomID, aspectChatStored, q.Window)
+	if err != nil || w.Snapshot == 0 {
+		return nil, PageInfo{}, err
+	}
+	c := q.scope(w)
+	hours, err := s.load(ctx, c)
 	if err != nil {
 		return nil, PageInfo{}, fmt.Errorf("count messages of %s: %w", q.RoomID, err)
 	}
-	if q.Snapshot == 0 {
-		q.Snapshot = snapshot
-	}
-	info := q.info(buckets)
-	info.Snapshot = q.Snapshot
-	where, ok := locate(buckets, q.Page)
-	if !ok {
+	total := sum(hours)
+	info := q.info(total, w.Snapshot)
+	first, take := q.run(total)
+	if take == 0 {
 		return nil, info, nil
 	}
-	records := make([]event.ChatRecord, 0, min(q.Size, int(info.Total)))
-	err = s.messagesIn(ctx, q, where.clip(q.Window), q.Size, func(r event.ChatRecord) error {
+	records := make([]event.ChatRecord, 0, take)
+	err = s.messages(ctx, c, hours, first, take, q.Asc, func(r event.ChatRecord) error {
 		records = append(records, r)
 		return nil
 	})
-	if err != nil {
-		return nil, info, fmt.Errorf("read messages of %s: %w", q.RoomID, err)
-	}
-	return records, info, nil
+	return records, info, err
 }
 
-// messageHours counts the records of the query by the hour. Without a snapshot it returns the one that the counts are of.
-func (s *Store) messageHours(ctx context.Context, q MessageQuery) ([]bucket, uint64, error) {
-	low, high := q.seqs()
-	first, last := q.hours()
-	kinds := q.kinds()
-	args := append([]any{q.RoomID}, kinds...)
-	args = append(args, first, last)
-	buckets, greatest, err := s.hourly(ctx, "SELECT toUnixTimestamp(hour), "+inRange("seqs", low, high)+", bitmapMax(seqs) FROM ("+
-		"SELECT hour, groupBitmapMergeState(messages) AS seqs "+
-		"FROM "+s.table("room_hours")+" WHERE room_id = ? AND kind IN ("+in(len(kinds))+") AND hour >= toDateTime(?, 'UTC') AND hour <= toDateTime(?, 'UTC') "+
-		"GROUP BY hour) ORDER BY hour "+q.direction(), args...)
+// EachMessage calls f for every record of the query's window, oldest first, in bounded memory. newest > 0 leaves out all but the newest so
+// many; truncated tells that it did. The page of the query is not looked at. An error of f ends it.
+func (s *Store) EachMessage(ctx context.Context, q MessageQuery, newest int64, f func(event.ChatRecord) error) (truncated bool, err error) {
+	w, err := s.freeze(ctx, q.RoomID, aspectChatStored, q.Window)
+	if err != nil || w.Snapshot == 0 {
+		return false, err
+	}
+	c := q.scope(w)
+	hours, err := s.load(ctx, c)
 	if err != nil {
-		return nil, 0, err
+		return false, fmt.Errorf("count messages of %s: %w", q.RoomID, err)
 	}
-	if q.Snapshot == 0 {
-		q.Snapshot = greatest
-	}
-	buckets, err = recount(buckets, q.Window, func(part span) (int64, error) {
-		var n uint64
-		query, args := s.messagesWhere(q, part)
-		err := s.conn.QueryRow(ctx, "SELECT count() "+query+finalSettings, args...).Scan(&n)
-		return int64(n), err
+	return s.each(hours, newest, func(first, take int64) error {
+		return s.messages(ctx, c, hours, first, take, true, f)
 	})
-	return buckets, greatest, err
 }
 
-// messagesWhere returns FROM and WHERE of a bounded read.
-func (s *Store) messagesWhere(q MessageQuery, part span) (string, []any) {
-	low, high := q.seqs()
-	kinds := q.kinds()
-	query := "FROM " + s.table("chat_messages_raw") + " FINAL WHERE room_id = ? AND created_at >= " + at(part.from) + " AND created_at < " + at(part.to) +
-		" AND seq >= ? AND seq <= ? AND kind IN (" + in(len(kinds)) + ")"
-	return query, append([]any{q.RoomID, low, high}, kinds...)
-}
-
-// messagesIn calls f for the records of a span, in the order of the page, at most limit (0 = all).
-func (s *Store) messagesIn(ctx context.Context, q MessageQuery, part span, limit int, f func(event.ChatRecord) error) error {
-	query, args := s.messagesWhere(q, part)
-	query = "SELECT " + messageFields + " " + query + fmt.Sprintf(" ORDER BY created_at %[1]s, seq %[1]s", q.direction())
-	if limit > 0 {
-		query += fmt.Sprintf(" LIMIT %d OFFSET %d", limit, part.skip)
-	} else if part.skip > 0 {
-		query += fmt.Sprintf(" LIMIT 18446744073709551615 OFFSET %d", part.skip)
-	}
-	rows, err := s.conn.Query(ctx, query+finalSettings, args...)
+// messages calls f for take records, from number first, counted from the oldest.
+func (s *Store) messages(ctx context.Context, c *scope, hours []hour, first, take int64, asc bool, f func(event.ChatRecord) error) error {
+	p, err := s.locate(ctx, c, hours, first, take, asc)
 	if err != nil {
-		return err
+		return fmt.Errorf("find messages of %s: %w", c.room, err)
+	}
+	query, args := c.read(s, messageFields, p, asc)
+	rows, err := s.conn.Query(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("read messages of %s: %w", c.room, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		m, err := scanMessage(rows)
 		if err != nil {
-			return err
+			return fmt.Errorf("read messages of %s: %w", c.room, err)
 		}
 		if err := f(m.chat()); err != nil {
 			return err
 		}
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read messages of %s: %w", c.room, err)
+	}
+	return nil
 }
 
 func scanMessage(rows driver.Rows) (m MessageRow, err error) {
@@ -127,64 +114,4 @@ func scanMessage(rows driver.Rows) (m MessageRow, err error) {
 	err = rows.Scan(&created, &m.Seq, &m.MessageID, &m.Kind, &m.UserID, &m.Nickname, &m.Content, &m.IsAdmin, &m.ClientMsgID, &m.ClientTS)
 	m.CreatedAt = created.ms()
 	return m, err
-}
-
-// StoredSeq returns the greatest seq of a room in the history, 0 if it has none.
-func (s *Store) StoredSeq(ctx context.Context, room string) (uint64, error) {
-	var seq uint64
-	err := s.conn.QueryRow(ctx, "SELECT bitmapMax(groupBitmapMergeState(messages)) FROM "+s.table("room_hours")+" WHERE room_id = ?", room).Scan(&seq)
-	if err != nil {
-		return 0, fmt.Errorf("read greatest seq of %s: %w", room, err)
-	}
-	return seq, nil
-}
-
-// EachMessage calls f for every record of the query's window, oldest first, in bounded memory. newest > 0 leaves out all but the newest so
-// many; truncated tells that it did. The page of the query is not looked at. An error of f ends it.
-func (s *Store) EachMessage(ctx context.Context, q MessageQuery, newest int64, f func(event.ChatRecord) error) (truncated bool, err error) {
-	q.Page = Page{Number: 1, Size: 1, Asc: true}
-	buckets, snapshot, err := s.messageHours(ctx, q)
-	if err != nil {
-		return false, fmt.Errorf("count messages of %s: %w", q.RoomID, err)
-	}
-	if q.Snapshot == 0 {
-		q.Snapshot = snapshot
-	}
-	parts, truncated := chunks(buckets, newest)
-	for _, part := range parts {
-		if err := s.messagesIn(ctx, q, part.clip(q.Window), 0, f); err != nil {
-			return truncated, fmt.Errorf("read messages of %s: %w", q.RoomID, err)
-		}
-	}
-	return truncated, nil
-}
-
-// chunkRecords is about how many records one query of a stream reads.
-const chunkRecords = 100_000
-
-// chunks cuts hours, oldest first, into spans that are read one after the other.
-func chunks(buckets []bucket, newest int64) (parts []span, truncated bool) {
-	total := int64(0)
-	for _, b := range buckets {
-		total += b.count
-	}
-	skip := int64(0)
-	if newest > 0 && total > newest {
-		skip, truncated = total-newest, true
-	}
-	size := int64(0)
-	for _, b := range buckets {
-		if skip >= b.count {
-			skip -= b.count
-			continue
-		}
-		if n := len(parts); n > 0 && size+b.count <= chunkRecords {
-			parts[n-1].to = b.start + hourMS
-			size += b.count
-			continue
-		}
-		parts = append(parts, span{from: b.start, to: b.start + hourMS, skip: skip})
-		size, skip = b.count-skip, 0
-	}
-	return parts, truncated
 }

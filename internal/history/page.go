@@ -1,8 +1,6 @@
 package history
 
 import (
-	"context"
-	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -10,16 +8,22 @@ import (
 
 const hourMS = int64(time.Hour / time.Millisecond)
 
+// endOfTime is behind every time that ClickHouse's DateTime64(3) and DateTime can hold, in Unix milliseconds.
+const endOfTime = int64(math.MaxUint32) * 1000
+
 // Window bounds what a query sees. The zero value of a bound means that there is none. All bounds hold.
 type Window struct {
 	FromMS, ToMS *int64 // Unix milliseconds, inclusive
 	AfterSeq     uint64 // exclusive
 	BeforeSeq    uint64 // exclusive; 0 = none
-	Snapshot     uint64 // inclusive; 0 = none: what came behind it is not seen
+	Snapshot     uint64 // inclusive; 0 = what is complete now: what came behind it is not seen
 }
 
-// seqs returns the range of seqs that the window allows, both ends inclusive.
+// seqs returns the range of seqs that the window allows, both ends inclusive. It is empty when low > high.
 func (w Window) seqs() (low, high uint64) {
+	if w.AfterSeq > 0 {
+		low = w.AfterSeq + 1
+	}
 	high = math.MaxUint64 - 1
 	if w.BeforeSeq > 0 {
 		high = w.BeforeSeq - 1
@@ -27,25 +31,42 @@ func (w Window) seqs() (low, high uint64) {
 	if w.Snapshot > 0 {
 		high = min(high, w.Snapshot)
 	}
-	return w.AfterSeq + 1, high
+	return low, high
 }
 
 // bounds returns the first and the last millisecond that the window allows.
 func (w Window) bounds() (from, to int64) {
-	from, to = 0, math.MaxInt64/4
+	to = endOfTime
 	if w.FromMS != nil {
 		from = max(0, *w.FromMS)
 	}
 	if w.ToMS != nil {
-		to = *w.ToMS
+		to = min(to, *w.ToMS)
 	}
 	return from, to
 }
 
+// keep cuts the window at the first millisecond that HISTORY_TTL_DAYS keeps.
+func (w Window) keep(ttlDays int, now time.Time) Window {
+	if ttlDays <= 0 {
+		return w
+	}
+	from, _ := w.bounds()
+	from = max(from, firstKept(ttlDays, now))
+	w.FromMS = &from
+	return w
+}
+
+// firstKept is the beginning of the first whole hour that is not older than the TTL, in Unix milliseconds: rows and sets before it may be
+// deleted already, the one without the other.
+func firstKept(ttlDays int, now time.Time) int64 {
+	return (now.Add(-time.Duration(ttlDays)*24*time.Hour).UnixMilli()/hourMS + 1) * hourMS
+}
+
 // Page says which page is wanted.
 type Page struct {
-	Number int // from 1
-	Size   int
+	Number int  // from 1
+	Size   int  // from 1
 	Asc    bool // oldest first; else newest first
 }
 
@@ -56,119 +77,30 @@ type PageInfo struct {
 	Snapshot uint64 // give it to the next call, so that pages do not shift under writes; 0 = nothing yet
 }
 
-// bucket is an hour with how many records of the window it has.
-type bucket struct {
-	start int64 // Unix milliseconds
-	count int64
+func (p Page) info(total int64, snapshot uint64) PageInfo {
+	return PageInfo{Total: total, Pages: (total + int64(p.Size) - 1) / int64(p.Size), Snapshot: snapshot}
 }
 
-// span is what has to be read for a page: records with from <= time < to, without the first skip in the order of the page.
-type span struct {
-	from, to int64 // Unix milliseconds; to is exclusive
-	skip     int64
-}
-
-// locate returns the span of a page; ok is false for a page behind the last one. buckets are in the order of the page.
-func locate(buckets []bucket, p Page) (s span, ok bool) {
+// run returns which records of total, counted from the oldest, are on the page; take is 0 behind the last page.
+func (p Page) run(total int64) (first, take int64) {
+	if int64(p.Number-1) > total/int64(p.Size) {
+		return 0, 0
+	}
 	skip := int64(p.Number-1) * int64(p.Size)
-	i := 0
-	for ; i < len(buckets) && skip >= buckets[i].count; i++ {
-		skip -= buckets[i].count
-	}
-	if i == len(buckets) {
-		return span{}, false
-	}
-	s = span{from: buckets[i].start, to: buckets[i].start + hourMS, skip: skip}
-	for have := buckets[i].count - skip; have < int64(p.Size) && i+1 < len(buckets); {
-		i++
-		have += buckets[i].count
-		s.from, s.to = min(s.from, buckets[i].start), max(s.to, buckets[i].start+hourMS)
-	}
-	return s, true
-}
-
-// clip keeps a span inside the window's times.
-func (s span) clip(w Window) span {
-	from, to := w.bounds()
-	s.from, s.to = max(s.from, from), min(s.to, to+1)
-	return s
-}
-
-func (p Page) info(buckets []bucket) PageInfo {
-	var info PageInfo
-	for _, b := range buckets {
-		info.Total += b.count
-	}
-	info.Pages = (info.Total + int64(p.Size) - 1) / int64(p.Size)
-	return info
-}
-
-// direction returns the SQL word of the page's order.
-func (p Page) direction() string {
+	take = max(0, min(int64(p.Size), total-skip))
 	if p.Asc {
+		return skip, take
+	}
+	return total - skip - take, take
+}
+
+// direction returns the SQL word of an order.
+func direction(asc bool) string {
+	if asc {
 		return "ASC"
 	}
 	return "DESC"
 }
 
-// hourly asks for buckets: query must give hour (Unix seconds), count and the greatest seq, for whole hours, in the order of the page.
-func (s *Store) hourly(ctx context.Context, query string, args ...any) (buckets []bucket, greatest uint64, err error) {
-	rows, err := s.conn.Query(ctx, query, args...)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var hour uint32
-		var count, seq uint64
-		if err := rows.Scan(&hour, &count, &seq); err != nil {
-			return nil, 0, err
-		}
-		if count > 0 {
-			buckets = append(buckets, bucket{int64(hour) * 1000, int64(count)})
-		}
-		greatest = max(greatest, seq)
-	}
-	return buckets, greatest, rows.Err()
-}
-
-// recount replaces the counts of the hours that the window cuts, by counting live; count counts the records of a span.
-func recount(buckets []bucket, w Window, count func(span) (int64, error)) ([]bucket, error) {
-	from, to := w.bounds()
-	kept := buckets[:0]
-	for _, b := range buckets {
-		if b.start < from || b.start+hourMS > to+1 {
-			n, err := count(span{from: b.start, to: b.start + hourMS}.clip(w))
-			if err != nil {
-				return nil, err
-			}
-			b.count = n
-		}
-		if b.count > 0 {
-			kept = append(kept, b)
-		}
-	}
-	return kept, nil
-}
-
-// hours returns the first and last hour that the window touches, in Unix seconds.
-func (w Window) hours() (first, last uint32) {
-	from, to := w.bounds()
-	clamp := func(ms int64) uint32 { return uint32(min(max(ms, 0)/hourMS*3600, math.MaxUint32)) }
-	return clamp(from), clamp(to)
-}
-
-// inRange renders how many elements of a set lie between two seqs, both inclusive. A set that lies wholly inside or outside is not opened.
-// (bitmapSubsetInRange is wrong in ClickHouse 26.7 for sets of up to 32 elements above 2^32.)
-func inRange(set string, low, high uint64) string {
-	return fmt.Sprintf("if(bitmapMin(%[1]s) >= %[2]d AND bitmapMax(%[1]s) <= %[3]d, bitmapCardinality(%[1]s), if(bitmapMax(%[1]s) < %[2]d OR bitmapMin(%[1]s) > %[3]d, 0, "+
-		"toUInt64(arrayCount(x -> x >= %[2]d AND x <= %[3]d, bitmapToArray(%[1]s)))))", set, low, high)
-}
-
 // in renders a list of values as SQL placeholders.
 func in(n int) string { return strings.TrimSuffix(strings.Repeat("?, ", n), ", ") }
-
-// at renders Unix milliseconds as the time type of the tables.
-func at(ms int64) string {
-	return fmt.Sprintf("fromUnixTimestamp64Milli(toInt64(%d), 'UTC')", min(ms, math.MaxInt64/4/1000))
-}

@@ -3,6 +3,8 @@ package history
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"splitsync/event"
 )
@@ -60,54 +62,101 @@ func (s *Store) Room(ctx context.Context, id string) (r Room, ok bool, err error
 	return rooms[0], true, nil
 }
 
-// Rooms returns the rooms of a filter in the order of their ids. Joins and current users are exact, the peak is what ingest last stored.
+// Rooms returns the rooms of a filter in the order of their ids. Current users and messages are exact; the peak is what ingest last stored,
+// and so are the joins when the TTL has deleted sessions.
 func (s *Store) Rooms(ctx context.Context, f RoomFilter) ([]Room, error) {
-	scope, args := "room_id > ?", []any{f.After}
-	if f.ID != "" {
-		scope, args = "room_id = ?", []any{f.ID}
+	out, err := s.selectRooms(ctx, f)
+	if err == nil {
+		err = s.addTotals(ctx, out)
 	}
-	three := append(append(append([]any{}, args...), args...), args...)
-	query := "SELECT room_id, room_name, admin_user_ids, created_at, ifNull(closed_at, toDateTime64(0, 3, 'UTC')) AS closed, " +
-		"greatest(changed_at, m.last_at, n.last_at) AS active, n.open, peak_users, n.joins, m.total " +
-		"FROM (SELECT * FROM " + s.table("rooms") + " WHERE " + scope + ") AS r " +
-		"LEFT JOIN (SELECT room_id, groupBitmapMergeIf(messages, kind = 'message') AS total, max(last_at) AS last_at FROM " + s.table("room_hours") +
-		" WHERE " + scope + " GROUP BY room_id) AS m USING room_id " +
-		"LEFT JOIN (SELECT room_id, groupBitmapMerge(joined) AS joins, toInt64(joins) - toInt64(groupBitmapMerge(finished)) AS open, max(last_at) AS last_at FROM " +
-		s.table("room_session_hours") + " WHERE " + scope + " GROUP BY room_id) AS n USING room_id WHERE 1"
+	if err != nil {
+		return nil, fmt.Errorf("list rooms: %w", err)
+	}
+	return out, nil
+}
+
+func (s *Store) selectRooms(ctx context.Context, f RoomFilter) ([]Room, error) {
+	where, args := "room_id > ?", []any{f.After}
+	if f.ID != "" {
+		where, args = "room_id = ?", []any{f.ID}
+	}
 	switch f.State {
 	case StateOpen:
-		query += " AND closed_at IS NULL"
+		where += " AND closed_at IS NULL"
 	case StateClosed:
-		query += " AND closed_at IS NOT NULL"
+		where += " AND closed_at IS NOT NULL"
 	}
 	if f.UpdatedSinceMS > 0 {
-		query += " AND active >= " + at(f.UpdatedSinceMS)
+		where += " AND changed_at >= " + at(f.UpdatedSinceMS)
 	}
-	query += " ORDER BY room_id"
+	query := "SELECT room_id, room_name, admin_user_ids, created_at, ifNull(closed_at, toDateTime64(0, 3, 'UTC')), changed_at, peak_users, total_joins FROM " +
+		s.table("rooms") + " WHERE " + where + " ORDER BY room_id"
 	if f.Limit > 0 {
 		query += fmt.Sprintf(" LIMIT %d", f.Limit)
 	}
-	rows, err := s.conn.Query(ctx, query, three...)
+	rows, err := s.conn.Query(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("list rooms: %w", err)
+		return nil, err
 	}
 	defer rows.Close()
 	var out []Room
 	for rows.Next() {
 		var r Room
-		var created, closed, active timestamp
-		var open, peak int64
-		var joins, total uint64
-		if err := rows.Scan(&r.ID, &r.Name, &r.AdminUserIDs, &created, &closed, &active, &open, &peak, &joins, &total); err != nil {
-			return nil, fmt.Errorf("list rooms: %w", err)
+		var created, closed, changed timestamp
+		if err := rows.Scan(&r.ID, &r.Name, &r.AdminUserIDs, &created, &closed, &changed, &r.PeakUsers, &r.TotalJoins); err != nil {
+			return nil, err
 		}
-		r.CreatedAtMS, r.ClosedAtMS, r.LastActivityMS = created.ms(), closed.ms(), active.ms()
-		r.CurrentUsers, r.TotalJoins, r.TotalMessages = max(0, open), int64(joins), int64(total)
-		r.PeakUsers = max(peak, r.CurrentUsers)
+		r.CreatedAtMS, r.ClosedAtMS, r.LastActivityMS = created.ms(), closed.ms(), changed.ms()
 		out = append(out, r)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("list rooms: %w", err)
+	return out, rows.Err()
+}
+
+// roomsAQuery is how many rooms one query counts.
+const roomsAQuery = 1000
+
+// addTotals counts what the sets of the hours hold of rooms. A seq is in one hour only, so hours add up.
+func (s *Store) addTotals(ctx context.Context, rooms []Room) error {
+	from, _ := Window{}.keep(s.cfg.TTLDays, time.Now()).bounds()
+	since := fmt.Sprintf(" AND hour >= toDateTime(%d, 'UTC')", from/1000)
+	for part := range slices.Chunk(rooms, roomsAQuery) {
+		ids, at := make([]string, len(part)), make(map[string]*Room, len(part))
+		for i := range part {
+			ids[i], at[part[i].ID] = part[i].ID, &part[i]
+		}
+		err := s.totals(ctx, "SELECT room_id, sum(n), toUInt64(0) FROM (SELECT room_id, groupBitmapMerge(messages) AS n FROM "+s.table("room_hours")+
+			" WHERE room_id IN ? AND kind = 'message'"+since+" GROUP BY room_id, hour) GROUP BY room_id", ids, func(id string, messages, _ int64) {
+			at[id].TotalMessages = messages
+		})
+		if err != nil {
+			return err
+		}
+		err = s.totals(ctx, "SELECT room_id, sum(j), sum(f) FROM (SELECT room_id, groupBitmapMerge(joined) AS j, groupBitmapMerge(finished) AS f FROM "+
+			s.table("room_session_hours")+" WHERE room_id IN ?"+since+" GROUP BY room_id, hour) GROUP BY room_id", ids, func(id string, joined, finished int64) {
+			r := at[id]
+			r.CurrentUsers, r.TotalJoins = max(0, joined-finished), max(r.TotalJoins, joined)
+			r.PeakUsers = max(r.PeakUsers, r.CurrentUsers)
+		})
+		if err != nil {
+			return err
+		}
 	}
-	return out, nil
+	return nil
+}
+
+func (s *Store) totals(ctx context.Context, query string, ids []string, f func(id string, a, b int64)) error {
+	rows, err := s.conn.Query(ctx, query+" SETTINGS optimize_aggregation_in_order = 1", ids)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var a, b uint64
+		if err := rows.Scan(&id, &a, &b); err != nil {
+			return err
+		}
+		f(id, int64(a), int64(b))
+	}
+	return rows.Err()
 }

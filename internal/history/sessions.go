@@ -3,7 +3,6 @@ package history
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -21,105 +20,84 @@ type SessionQuery struct {
 
 const sessionFields = "join_time, session_id, user_id, nickname, incarnation, join_seq, leave_seq, leave_time, leave_reason"
 
-// key is the column whose seqs the window bounds, and set is the set that holds them.
-func (q *SessionQuery) key() (column, set string) {
+func (q *SessionQuery) scope(w Window) *scope {
+	c := &scope{
+		room: q.RoomID, window: w, rows: "user_sessions_raw", time: "join_time", id: "join_seq", key: "leave_seq",
+		hours: "room_session_hours", set: "finished", keys: "leaves", rowFilter: " AND leave_seq > 0",
+	}
 	if q.IncludeOpen {
-		return "join_seq", "joined"
+		c.key, c.set, c.keys, c.rowFilter = "join_seq", "joined", "joined", ""
 	}
-	return "leave_seq", "leaves"
-}
-
-// asOf is the seq behind which ends of sessions are not seen.
-func (q *SessionQuery) asOf() uint64 {
-	if q.Snapshot > 0 {
-		return q.Snapshot
-	}
-	return math.MaxUint64
+	return c
 }
 
 // SessionPage returns one page of a room's sessions in the order (join_time, join_seq), newest first unless Asc, with exact totals. A page
-// behind the last one is empty.
+// behind the last one is empty. Without a snapshot it sees what is completely stored.
 func (s *Store) SessionPage(ctx context.Context, q SessionQuery) ([]event.SessionRecord, PageInfo, error) {
-	buckets, snapshot, err := s.sessionHours(ctx, q)
+	w, err := s.freeze(ctx, q.RoomID, aspectSessionsStored, q.Window)
+	if err != nil || w.Snapshot == 0 {
+		return nil, PageInfo{}, err
+	}
+	c := q.scope(w)
+	hours, err := s.load(ctx, c)
 	if err != nil {
 		return nil, PageInfo{}, fmt.Errorf("count sessions of %s: %w", q.RoomID, err)
 	}
-	if q.Snapshot == 0 {
-		q.Snapshot = snapshot
-	}
-	info := q.info(buckets)
-	info.Snapshot = q.Snapshot
-	where, ok := locate(buckets, q.Page)
-	if !ok {
+	total := sum(hours)
+	info := q.info(total, w.Snapshot)
+	first, take := q.run(total)
+	if take == 0 {
 		return nil, info, nil
 	}
-	records := make([]event.SessionRecord, 0, min(q.Size, int(info.Total)))
-	err = s.sessionsIn(ctx, q, where.clip(q.Window), q.Size, func(r event.SessionRecord) error {
+	records := make([]event.SessionRecord, 0, take)
+	err = s.sessions(ctx, c, hours, first, take, q.Asc, func(r event.SessionRecord) error {
 		records = append(records, r)
 		return nil
 	})
-	if err != nil {
-		return nil, info, fmt.Errorf("read sessions of %s: %w", q.RoomID, err)
-	}
-	return records, info, nil
+	return records, info, err
 }
 
-// sessionHours counts the sessions of the query by the hour of their beginning. Without a snapshot it returns the one that the counts are
-// of: the greatest seq of the room's sessions, beginnings and ends.
-func (s *Store) sessionHours(ctx context.Context, q SessionQuery) ([]bucket, uint64, error) {
-	low, high := q.seqs()
-	first, last := q.hours()
-	_, set := q.key()
-	buckets, greatest, err := s.hourly(ctx, "SELECT toUnixTimestamp(hour), "+inRange(set, low, high)+", greatest(bitmapMax(joined), bitmapMax(leaves)) FROM ("+
-		"SELECT hour, groupBitmapMergeState(joined) AS joined, groupBitmapMergeState(leaves) AS leaves "+
-		"FROM "+s.table("room_session_hours")+" WHERE room_id = ? AND hour >= toDateTime(?, 'UTC') AND hour <= toDateTime(?, 'UTC') "+
-		"GROUP BY hour) ORDER BY hour "+q.direction(), q.RoomID, first, last)
+// EachSession calls f for every session of the query's window, oldest first, in bounded memory; newest as in EachMessage.
+func (s *Store) EachSession(ctx context.Context, q SessionQuery, newest int64, f func(event.SessionRecord) error) (truncated bool, err error) {
+	w, err := s.freeze(ctx, q.RoomID, aspectSessionsStored, q.Window)
+	if err != nil || w.Snapshot == 0 {
+		return false, err
+	}
+	c := q.scope(w)
+	hours, err := s.load(ctx, c)
 	if err != nil {
-		return nil, 0, err
+		return false, fmt.Errorf("count sessions of %s: %w", q.RoomID, err)
 	}
-	if q.Snapshot == 0 {
-		q.Snapshot = greatest
-	}
-	buckets, err = recount(buckets, q.Window, func(part span) (int64, error) {
-		var n uint64
-		query, args := s.sessionsWhere(q, part)
-		err := s.conn.QueryRow(ctx, "SELECT count() "+query+finalSettings, args...).Scan(&n)
-		return int64(n), err
+	return s.each(hours, newest, func(first, take int64) error {
+		return s.sessions(ctx, c, hours, first, take, true, f)
 	})
-	return buckets, greatest, err
 }
 
-func (s *Store) sessionsWhere(q SessionQuery, part span) (string, []any) {
-	low, high := q.seqs()
-	column, _ := q.key()
-	query := "FROM " + s.table("user_sessions_raw") + " FINAL WHERE room_id = ? AND join_time >= " + at(part.from) + " AND join_time < " + at(part.to) +
-		" AND " + column + " >= ? AND " + column + " <= ?"
-	return query, []any{q.RoomID, low, high}
-}
-
-func (s *Store) sessionsIn(ctx context.Context, q SessionQuery, part span, limit int, f func(event.SessionRecord) error) error {
-	query, args := s.sessionsWhere(q, part)
-	query = "SELECT " + sessionFields + " " + query + fmt.Sprintf(" ORDER BY join_time %[1]s, join_seq %[1]s", q.direction())
-	if limit > 0 {
-		query += fmt.Sprintf(" LIMIT %d OFFSET %d", limit, part.skip)
-	} else if part.skip > 0 {
-		query += fmt.Sprintf(" LIMIT 18446744073709551615 OFFSET %d", part.skip)
-	}
-	rows, err := s.conn.Query(ctx, query+finalSettings, args...)
+// sessions calls f for take sessions, from number first, counted from the oldest.
+func (s *Store) sessions(ctx context.Context, c *scope, hours []hour, first, take int64, asc bool, f func(event.SessionRecord) error) error {
+	p, err := s.locate(ctx, c, hours, first, take, asc)
 	if err != nil {
-		return err
+		return fmt.Errorf("find sessions of %s: %w", c.room, err)
+	}
+	query, args := c.read(s, sessionFields, p, asc)
+	rows, err := s.conn.Query(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("read sessions of %s: %w", c.room, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		r, err := scanSession(rows)
 		if err != nil {
-			return err
+			return fmt.Errorf("read sessions of %s: %w", c.room, err)
 		}
-		if err := f(r.session(q.asOf())); err != nil {
+		if err := f(r.session(c.window.Snapshot)); err != nil {
 			return err
 		}
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read sessions of %s: %w", c.room, err)
+	}
+	return nil
 }
 
 func scanSession(rows driver.Rows) (r SessionRow, err error) {
@@ -127,23 +105,4 @@ func scanSession(rows driver.Rows) (r SessionRow, err error) {
 	err = rows.Scan(&join, &r.SessionID, &r.UserID, &r.Nickname, &r.Incarnation, &r.JoinSeq, &r.LeaveSeq, &leave, &r.LeaveReason)
 	r.JoinTime, r.LeaveTime = join.ms(), leave.ms()
 	return r, err
-}
-
-// EachSession calls f for every session of the query's window, oldest first, in bounded memory; newest as in EachMessage.
-func (s *Store) EachSession(ctx context.Context, q SessionQuery, newest int64, f func(event.SessionRecord) error) (truncated bool, err error) {
-	q.Page = Page{Number: 1, Size: 1, Asc: true}
-	buckets, snapshot, err := s.sessionHours(ctx, q)
-	if err != nil {
-		return false, fmt.Errorf("count sessions of %s: %w", q.RoomID, err)
-	}
-	if q.Snapshot == 0 {
-		q.Snapshot = snapshot
-	}
-	parts, truncated := chunks(buckets, newest)
-	for _, part := range parts {
-		if err := s.sessionsIn(ctx, q, part.clip(q.Window), 0, f); err != nil {
-			return truncated, fmt.Errorf("read sessions of %s: %w", q.RoomID, err)
-		}
-	}
-	return truncated, nil
 }

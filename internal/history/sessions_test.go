@@ -3,6 +3,7 @@ package history
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -51,6 +52,7 @@ func TestSessionPagesEqualTheReference(t *testing.T) {
 	for range 40 {
 		q := SessionQuery{RoomID: "room", IncludeOpen: rng.IntN(2) == 0, Window: randomWindow(rng, start, all[len(all)-1].JoinTime, seqs)}
 		q.Size, q.Asc = 1+rng.IntN(150), rng.IntN(2) == 0
+		s.readable = int64(rng.IntN(2) * readable)
 		var want []event.SessionRecord
 		for i := range all {
 			seq := all[i].LeaveSeq
@@ -58,7 +60,7 @@ func TestSessionPagesEqualTheReference(t *testing.T) {
 				seq = all[i].JoinSeq
 			}
 			if seq > 0 && q.sees(all[i].JoinTime, seq) {
-				want = append(want, all[i].session(q.asOf()))
+				want = append(want, all[i].session(cmp.Or(q.Snapshot, math.MaxUint64)))
 			}
 		}
 		if !q.Asc {
@@ -84,6 +86,9 @@ func TestSessionPagesEqualTheReference(t *testing.T) {
 	}
 	late.LeaveSeq, late.LeaveTime, late.LeaveReason = late.LeaveSeq+1, late.LeaveTime+1000, "gateway_lost"
 	insert(t, s, &Block{Sessions: []SessionRow{late}})
+	if _, info, err := s.SessionPage(t.Context(), SessionQuery{RoomID: "room", Page: Page{Number: 1, Size: 1}}); err != nil || info.Total != int64(len(leaves)) {
+		t.Errorf("%d sessions, want %d: %v", info.Total, len(leaves), err)
+	}
 	found, err := s.EachSession(t.Context(), SessionQuery{RoomID: "room"}, 0, func(r event.SessionRecord) error {
 		if r.LeaveReason != "left" {
 			t.Errorf("session %s ended with %s", r.SessionID, r.LeaveReason)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -22,6 +23,10 @@ type Store struct {
 	cfg  Config
 	log  *slog.Logger
 	conn driver.Conn
+
+	buffers  sync.Pool // of *columns
+	readable int64     // see there; tests make it small
+	chunk    int64     // likewise
 }
 
 // Open connects and waits until the server answers; it logs once in ten seconds while it does not. It fails when ctx ends, and at once for
@@ -31,7 +36,10 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: log, conn: conn}
+	s := &Store{
+		cfg: cfg, log: log, conn: conn, buffers: sync.Pool{New: func() any { return new(columns) }},
+		readable: readable, chunk: chunk,
+	}
 	if err := s.waitReachable(ctx); err != nil {
 		_ = conn.Close()
 		return nil, err

@@ -12,6 +12,7 @@ var ttlColumns = []struct{ table, at string }{
 	{"room_hours", "hour"},
 	{"user_sessions_raw", "toStartOfHour(toDateTime(join_time))"},
 	{"room_session_hours", "hour"},
+	{"room_incarnations", "toStartOfHour(last_at)"},
 }
 
 // setTTL makes the tables' TTL what the setting says; it changes nothing that is already so.
