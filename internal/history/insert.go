@@ -13,7 +13,7 @@ import (
 // DESIGN §4), and makes LowCardinality itself (quicker than the client).
 func insertSettings() clickhouse.Settings {
 	return clickhouse.Settings{
-		"async_insert": 0, "deduplicate_insert": "disable", "insert_deduplicate": 0, "low_cardinality_allow_in_native_format": 0,
+		"async_insert": 0, "max_partitions_per_insert_block": 0, "deduplicate_insert": "disable", "insert_deduplicate": 0, "low_cardinality_allow_in_native_format": 0,
 		"max_insert_block_size": 1 << 20, "min_insert_block_size_rows": 1 << 20, "min_insert_block_size_bytes": 256 << 20,
 	}
 }
