@@ -125,6 +125,8 @@ func (p *partition) apply(ctx context.Context, ch journal.Change) {
 		p.resolve(proposal{ch.Refused.Room, ch.Refused.First, ch.Refused.Last})
 	case ch.Split != nil:
 		p.halve(ctx, ch.Split)
+	case ch.Lost != nil:
+		p.fail(errAnew) // what is left of void deliveries has to be read again
 	}
 	for _, c := range ch.Closed {
 		p.close(ctx, c)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"splitsync/event"
+	"splitsync/exporter/journal"
 	"splitsync/internal/kafkalog"
 	"splitsync/internal/testkit"
 )
@@ -124,5 +125,50 @@ func TestSecretsAndTextStayOutOfTheLog(t *testing.T) {
 	}
 	if got := to.Requests()[0].Header.Get("Authorization"); got != "Bearer header-token" {
 		t.Errorf("Authorization: %q", got)
+	}
+}
+
+func TestARangeThatAFormerOwnerRecordsAsLostIsLetGo(t *testing.T) {
+	r, to := newRig(t, 1), testkit.NewReceiver(t)
+	cfg := quick()
+	cfg.ChatHistory.URL, cfg.ChatHistory.Interval = to.URL(), time.Hour
+	run := r.start(cfg, nil)
+	to.Decide(func(testkit.Received) testkit.Answer { return testkit.Answer{Status: 503} })
+	r.say("lobby", 0, 23) // two open deliveries and three records that wait
+	testkit.Eventually(t, patience, func() error {
+		if run.Status()[Chat].State != Paused {
+			return errors.New("not paused")
+		}
+		return nil
+	})
+	lost, err := journal.Encode(&journal.Lost{Stream: "chat", From: 0, To: 15})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.producer(event.Deliveries).Append(t.Context(), 0, kafkalog.Outgoing{Key: []byte("x"), Value: lost}); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, patience, func() error { // the commit passes the range
+		if st := run.Status()[Chat]; st.Lag > 8 || st.Lag == 0 {
+			return fmt.Errorf("lag %d", st.Lag)
+		}
+		return nil
+	})
+	to.Decide(nil)
+	r.say("lobby", 23, 12)
+	to.WaitFor(patience, func([]testkit.Received) error {
+		texts := said(t, to.Accepted())["lobby"]
+		if len(texts) < 20 {
+			return fmt.Errorf("%d messages go on", len(texts))
+		}
+		for i, text := range texts[len(texts)-20:] { // a probe may have passed before the range was read
+			if text != fmt.Sprintf("lobby %d", 15+i) {
+				return fmt.Errorf("message %d is %q", i, text)
+			}
+		}
+		return nil
+	})
+	if err := to.SameBytes(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -136,7 +136,7 @@ func (p *partition) parcel(ctx context.Context, d *delivery) *courier.Parcel {
 		End: func(r courier.Report) {
 			p.mail.post(func() { p.ended(ctx, d, r) })
 		},
-		Tried: func(r send.Result, cp *courier.Parcel) { p.tried(r) },
+		Tried: p.tried,
 	}
 }
 

@@ -79,7 +79,7 @@ func (s *stream) generation(ctx context.Context, g *kafkalog.Generation) error {
 	})
 	err := group.Wait()
 	var gone *kafkalog.OvertakenError
-	if errors.As(err, &gone) {
+	if errors.As(err, &gone) || errors.Is(err, errAnew) {
 		return nil // the next generation records what is lost
 	}
 	return err

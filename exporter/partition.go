@@ -104,6 +104,9 @@ func (p *partition) run(ctx context.Context) error {
 // errEnded lets the readers of a partition end with its loop.
 var errEnded = errors.New("partition ended")
 
+// errAnew ends the generation, so that the next one begins from the commit and the journal.
+var errAnew = errors.New("begin anew")
+
 // follow reads the log.
 func (p *partition) follow(ctx context.Context, t *kafkalog.Tail, out chan<- polled) error {
 	for {

@@ -30,7 +30,7 @@ func (r *round) make(ctx context.Context, t *target, asks []trigger) {
 		ID: snap.id, Room: t.id, Records: 1, Live: r.gen.Live, Stale: t.stale.Load,
 		Body: func() (send.Body, error) { return snap.body, nil },
 		End:  func(rep courier.Report) { r.mail.post(func() { r.ended(ctx, t, snap, rep) }) },
-		Tried: func(res send.Result, _ *courier.Parcel) {
+		Tried: func(res send.Result) {
 			r.tried(res)
 			if res.Outcome != send.OK {
 				r.mail.post(func() { t.failed = t.busy; t.stale.Store(t.failed && t.again) })

@@ -62,12 +62,12 @@ type Report struct {
 type Parcel struct {
 	ID      string
 	Room    string
-	Records int                        // more than one can be split
-	Body    func() (send.Body, error)  // the same bytes each time
-	Live    func() bool                // asked before each request: may this process send now
-	End     func(Report)               // called at most once, from the courier's goroutine; must not block
-	Tried   func(send.Result, *Parcel) // called after each attempt, likewise; may be nil
-	Stale   func() bool                // asked before each attempt: something newer takes its place; may be nil
+	Records int                       // more than one can be split
+	Body    func() (send.Body, error) // the same bytes each time
+	Live    func() bool               // asked before each request: may this process send now
+	End     func(Report)              // called at most once, from the courier's goroutine; must not block
+	Tried   func(send.Result)         // called after each attempt, likewise; may be nil
+	Stale   func() bool               // asked before each attempt: something newer takes its place; may be nil
 
 	seq      int64 // order of submission
 	attempts int   // all
@@ -77,9 +77,6 @@ type Parcel struct {
 	failed   time.Time // first failure
 	tries    [2]time.Time
 }
-
-// Attempts is the number of requests made, for Tried.
-func (p *Parcel) Attempts() int { return p.attempts }
 
 // Courier sends the parcels of one stream in one generation.
 type Courier struct {
@@ -99,6 +96,7 @@ type Courier struct {
 	waiting waiting
 	flying  int
 	probing bool
+	fickle  bool // there are parcels that may become stale
 }
 
 type result struct {
@@ -181,6 +179,7 @@ func (c *Courier) accept(p *Parcel) {
 	c.seq++
 	p.seq, p.backoff = c.seq, c.fresh()
 	c.ready = append(c.ready, p)
+	c.fickle = c.fickle || p.Stale != nil
 	c.breaker.hurry()
 }
 

@@ -22,7 +22,9 @@ func (c *Courier) dispatch(ctx context.Context) time.Duration {
 	for len(c.waiting) > 0 && !c.waiting[0].due.After(now) {
 		c.ready = append(c.ready, heap.Pop(&c.waiting).(*Parcel))
 	}
-	c.ready = slices.DeleteFunc(c.ready, c.withdrawn)
+	if c.fickle {
+		c.ready = slices.DeleteFunc(c.ready, c.withdrawn)
+	}
 	sleep := time.Duration(idle)
 	if len(c.waiting) > 0 {
 		sleep = time.Until(c.waiting[0].due)
@@ -124,7 +126,7 @@ func (c *Courier) settle(r result) {
 		c.probing = false
 	}
 	if p.Tried != nil {
-		p.Tried(r.res, p)
+		p.Tried(r.res)
 	}
 	if r.res.Outcome == send.OK {
 		if c.breaker.succeed(r.start) {

@@ -46,14 +46,6 @@ func (w *Waiting) Due(now int64) []Proposal {
 	return out
 }
 
-// NextDue is the time (Unix milliseconds) at which Due has something to propose, or -1.
-func (w *Waiting) NextDue() int64 {
-	if len(w.ages) == 0 {
-		return -1
-	}
-	return w.ages[0].items[0].CreatedAt + w.rules.IntervalMS
-}
-
 // Early proposes rooms with the most waiting bytes first, until need bytes are proposed or nothing is left to propose.
 func (w *Waiting) Early(need int64) []Proposal {
 	rooms := slices.Clone([]*room(w.ages))

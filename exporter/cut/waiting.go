@@ -156,15 +156,6 @@ func (w *Waiting) Resolved(id string) {
 	}
 }
 
-// Drop forgets the waiting records below offset: they are lost.
-func (w *Waiting) Drop(offset int64) {
-	for id, r := range w.rooms {
-		if len(r.items) > 0 && r.items[0].Offset < offset {
-			w.Take(id, 0, offset-1)
-		}
-	}
-}
-
 // order puts a room where Due and Ready find it, or forgets it.
 func (w *Waiting) order(r *room) {
 	w.idle -= r.idle

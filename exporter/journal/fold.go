@@ -1,6 +1,9 @@
 package journal
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // Accepted is a cut that holds, with the deliveries that it is sent as: one, or more after splits.
 type Accepted struct {
@@ -29,7 +32,7 @@ type Change struct {
 	Refused  *Cut      // an earlier cut overlaps it, or it is about records that are closed
 	Split    *Accepted // its Parts have changed
 	Closed   []Closed  // deliveries that were open, or room events
-	Void     []*Accepted
+	Lost     *Lost     // records below its To are over; open cuts that held one of them are void
 }
 
 // State is the fold of one stream's records in one partition of the journal. It keeps what is open, and of what is closed no more than is
@@ -37,6 +40,7 @@ type Change struct {
 type State struct {
 	stream string
 	commit int64
+	floor  int64 // records below it are lost, if they were not closed
 	next   int64
 	rooms  map[string]*room
 }
@@ -74,14 +78,16 @@ func (s *State) Apply(pos int64, r Record) Change {
 	}
 	switch r := r.(type) {
 	case *Cut:
-		if r.First < s.commit || r.First > r.Last || s.covered(r.Room, r.First, r.Last) {
+		if r.First < s.commit || r.First < s.floor || r.First > r.Last || s.covered(r.Room, r.First, r.Last) {
 			return Change{Refused: r}
 		}
 		return Change{Accepted: s.accept(pos, r)}
 	case *Split:
 		return Change{Split: s.split(r)}
 	case *Lost:
-		return Change{Void: s.void(r.To)}
+		s.floor = max(s.floor, r.To)
+		s.void()
+		return Change{Lost: r}
 	default:
 		var ch Change
 		for _, c := range closedBy(r) {
@@ -187,21 +193,11 @@ func (s *State) close(pos int64, c Closed) bool {
 	return found
 }
 
-// void drops open cuts that hold a record below to.
-func (s *State) void(to int64) []*Accepted {
-	var gone []*Accepted
+// void drops open cuts that hold a lost record.
+func (s *State) void() {
 	for _, r := range s.rooms {
-		kept := r.open[:0]
-		for _, a := range r.open {
-			if a.First < to {
-				gone = append(gone, a)
-			} else {
-				kept = append(kept, a)
-			}
-		}
-		r.open = kept
+		r.open = slices.DeleteFunc(r.open, func(a *Accepted) bool { return a.First < s.floor })
 	}
-	return gone
 }
 
 // Open returns the accepted cuts of a room that have an open delivery, in log order. The slice is the state's own.
@@ -221,9 +217,9 @@ func (s *State) AllOpen() []*Accepted {
 	return out
 }
 
-// IsClosed tells whether the record of a room at an offset is in a closed delivery, or below the commit.
+// IsClosed tells whether the record of a room at an offset is in a closed delivery, below the commit, or lost.
 func (s *State) IsClosed(id string, offset int64) bool {
-	if offset < s.commit {
+	if offset < s.commit || offset < s.floor {
 		return true
 	}
 	r := s.rooms[id]

@@ -87,8 +87,11 @@ func TestLostRangeVoidsOpenCuts(t *testing.T) {
 	s := NewState("chat", 0)
 	s.Apply(1, newCut("a", 5, 12))
 	s.Apply(2, newCut("a", 20, 22))
-	if ch := s.Apply(3, &Lost{Stream: "chat", From: 5, To: 9}); len(ch.Void) != 1 || ch.Void[0].First != 5 {
-		t.Fatalf("%+v", ch)
+	if ch := s.Apply(3, &Lost{Stream: "chat", From: 5, To: 9}); ch.Lost == nil || len(s.Open("a")) != 1 || s.Open("a")[0].First != 20 {
+		t.Fatalf("%+v, open %d", ch, len(s.Open("a")))
+	}
+	if ch := s.Apply(4, newCut("a", 5, 7)); ch.Refused == nil || !s.IsClosed("a", 8) || s.IsClosed("a", 9) {
+		t.Error("lost records can be cut again: an id would get other bytes")
 	}
 	if ch := s.Apply(4, newCut("a", 9, 12)); ch.Accepted == nil {
 		t.Error("what is left of a void cut cannot be cut anew")

@@ -93,7 +93,7 @@ type DeadLettered struct {
 }
 
 // Lost tells that Kafka's retention overtook the stream: records of From <= offset < To cannot be delivered any more. Open deliveries
-// that hold such a record are void; what is left of them is cut anew.
+// that hold such a record are void; what is left of them is cut anew, under another id.
 type Lost struct {
 	Stream string `json:"stream"`
 	From   int64  `json:"from"`

@@ -5,7 +5,6 @@ package send
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -28,8 +27,7 @@ type Options struct {
 	Headers     map[string]string // static ones; they win over ours except those that name and sign a delivery
 	Keys        [][]byte          // signing keys; none = no signature
 	UserAgent   string
-	Connections int         // idle connections kept
-	TLS         *tls.Config // nil = the system's authorities
+	Connections int // idle connections kept
 }
 
 // Body is the content of a request. Open may be called many times, and gives the same bytes each time.
@@ -87,7 +85,6 @@ func New(opt Options) (*Client, error) {
 	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: min(opt.Timeout, 10*time.Second), KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:        opt.TLS,
 		TLSHandshakeTimeout:    min(opt.Timeout, 10*time.Second),
 		MaxIdleConns:           opt.Connections,
 		MaxIdleConnsPerHost:    opt.Connections,
