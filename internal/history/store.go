@@ -18,6 +18,9 @@ import (
 // queryTime bounds one query in the server; a context that ends earlier cancels it.
 const queryTime = 60 * time.Second
 
+// queryMemory bounds the memory of one query in the server, in bytes; beyond it the query fails with MEMORY_LIMIT_EXCEEDED.
+const queryMemory = 2 << 30
+
 // Store is a connection to the history. It is safe for concurrent use.
 type Store struct {
 	cfg  Config
@@ -62,7 +65,7 @@ func (c Config) connect(database string) (driver.Conn, error) {
 		Compression:  &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
 		MaxOpenConns: 16, MaxIdleConns: 8, ConnMaxLifetime: time.Hour,
 		BlockBufferSize: 4,
-		Settings:        clickhouse.Settings{"max_execution_time": int(queryTime.Seconds())},
+		Settings:        clickhouse.Settings{"max_execution_time": int(queryTime.Seconds()), "max_memory_usage": queryMemory},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connect to clickhouse: %w", err)
