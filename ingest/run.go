@@ -103,7 +103,7 @@ func (s *Server) Run(ctx context.Context) error {
 // openProducers gets the producers of a run; the function that it returns gives them back.
 func (s *Server) openProducers(ctx context.Context) (closeAll func() error, err error) {
 	var closers []func(context.Context) error
-	closeAll = func() error {
+	opened := func() error { // closes what has been opened so far
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
 		var err error
@@ -114,7 +114,7 @@ func (s *Server) openProducers(ctx context.Context) (closeAll func() error, err 
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, closeAll())
+			err = errors.Join(err, opened())
 		}
 	}()
 	if s.dead, err = s.log.NewProducer(ctx, event.IngestDeadLetters); err != nil {
@@ -140,7 +140,7 @@ func (s *Server) openProducers(ctx context.Context) (closeAll func() error, err 
 		return nil, err
 	}
 	closers = append(closers, s.probes.Close)
-	return closeAll, nil
+	return opened, nil
 }
 
 // retry calls f until it works, fails for good (service.Permanent) or ctx ends. Every failure is counted under what.

@@ -32,7 +32,7 @@ func startServers(ctx context.Context, cfg Config, dir *devstack.DataDir, log *s
 			DataDir: dir.Path("kafka"), Port: cfg.Embedded.KafkaPort, Fsync: cfg.Embedded.Fsync,
 		}, log)
 		if err != nil {
-			return nil, fmt.Errorf("embedded broker (EMBEDDED_KAFKA_PORT chooses its port): %w", err)
+			return nil, err
 		}
 	}
 	if cfg.ownClickHouse {
@@ -44,7 +44,7 @@ func startServers(ctx context.Context, cfg Config, dir *devstack.DataDir, log *s
 			return nil, err
 		}
 		if s.clickhouse, err = devstack.StartClickHouse(ctx, s.cfg, log); err != nil {
-			return nil, fmt.Errorf("embedded clickhouse (EMBEDDED_CLICKHOUSE_TCP_PORT and EMBEDDED_CLICKHOUSE_HTTP_PORT choose its ports): %w", err)
+			return nil, err
 		}
 	}
 	return s, nil

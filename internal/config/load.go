@@ -44,8 +44,19 @@ func (e *Error) add(f Fault) {
 	e.Faults = append(e.Faults, f)
 }
 
+// names reports whether text is about a variable that has a fault already.
+func (e *Error) names(text string) bool {
+	for _, f := range e.Faults {
+		if f.Key != "" && strings.Contains(text, f.Key) {
+			return true
+		}
+	}
+	return false
+}
+
 // Validator is implemented (on the pointer or the value) by settings with rules over several fields; Validate() error will do too. It is asked
-// after all fields of the struct, and of the structs in it, are good. Each error must name its variables and never the value of a secret.
+// after all fields of the struct, and of the structs in it, were read; those that could not be read are zero, and what it says of them is
+// dropped. Each error must name its variables and never the value of a secret.
 type Validator interface {
 	Validate() []error
 }
@@ -111,11 +122,12 @@ func loadNode(n node, src source, bad *Error) bool {
 	for _, c := range n.nodes {
 		good = loadNode(c, src, bad) && good
 	}
-	if good {
-		for _, err := range validate(n.self.Addr().Interface()) {
-			bad.add(Fault{Text: err.Error()})
-			good = false
+	for _, err := range validate(n.self.Addr().Interface()) {
+		if !good && bad.names(err.Error()) { // what a rule says of a field that could not be read is about its zero value
+			continue
 		}
+		bad.add(Fault{Text: err.Error()})
+		good = false
 	}
 	return good
 }

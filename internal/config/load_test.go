@@ -180,3 +180,15 @@ func TestLoadWantsAStruct(t *testing.T) {
 		t.Error("a struct by value was accepted")
 	}
 }
+
+// A rule over several fields is asked also when another field is bad; what it says of a bad field's zero value is dropped.
+func TestRulesAreAskedBesideBadFields(t *testing.T) {
+	err := Load(&sample{}, []string{"T_REQUIRED=x", "T_SIZE=many", "T_MODE=pascal", "T_ON=false"})
+	if err == nil || !strings.Contains(err.Error(), "T_SIZE") || !strings.Contains(err.Error(), "T_MODE=pascal needs T_ON") {
+		t.Errorf("got %v", err)
+	}
+	err = Load(&sample{}, []string{"T_REQUIRED=x", "T_MODE=pascal", "T_ON=perhaps"})
+	if err == nil || strings.Contains(err.Error(), "needs T_ON") {
+		t.Errorf("got %v", err)
+	}
+}
