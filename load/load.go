@@ -41,6 +41,10 @@ type Config struct {
 	Resume bool
 	// Settle is how long the store, the receiver and the members may make no progress at the end before they count as complete (60 s).
 	Settle time.Duration
+	// Grace is how long an interrupted run waits for the answers that are under way (15 s).
+	Grace time.Duration
+	// Acked, when set, is told every acknowledgement, from many goroutines; it must not block.
+	Acked func(room string, line int, seq uint64)
 	// Receiver, when set, is where the callbacks of this splitsync go.
 	Receiver *Receiver
 
@@ -63,6 +67,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Members = cmp.Or(c.Members, 40)
 	c.Unanswered = cmp.Or(c.Unanswered, 8192)
 	c.Settle = cmp.Or(c.Settle, time.Minute)
+	c.Grace = cmp.Or(c.Grace, 15*time.Second)
 	c.ProgressEvery = cmp.Or(c.ProgressEvery, time.Second)
 	c.ProgressEnd = cmp.Or(c.ProgressEnd, "\n")
 	if c.Progress == nil {
@@ -80,7 +85,7 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 // Run plays the file, waits until store and receiver have everything, and returns the ledger. It leaves nothing running. When ctx ends it stops
-// sending, waits up to 15 s for the answers that are under way, and returns a Ledger that says Interrupted and compares nothing. An error means
+// sending, waits up to Grace for the answers that are under way, and returns a Ledger that says Interrupted and compares nothing. An error means
 // that the run could not be done; a ledger that does not hold is no error.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) (*Ledger, error) {
 	cfg, err := cfg.withDefaults()

@@ -23,13 +23,15 @@ const (
 
 // member is a user of a room: one connection, over which its lines go in order.
 type member struct {
-	p     *play
-	room  *room
-	user  string
-	elem  *list.Element // of room.silent
-	after <-chan struct{}
-	lines chan line
-	done  chan struct{} // closed when the connection has ended and all lines have a fate
+	p      *play
+	room   *room
+	user   string
+	elem   *list.Element   // of room.silent
+	before <-chan struct{} // closed when the member that came before has its place; nil for the first
+	placed chan struct{}   // closed when this one has
+	after  <-chan struct{} // closed when the user's last connection has ended; nil for none
+	lines  chan line
+	done   chan struct{} // closed when the connection has ended and all lines have a fate
 
 	conn  *client.Conn
 	view  viewer
@@ -53,11 +55,16 @@ type sending struct {
 // run joins, sends what comes and leaves.
 func (m *member) run(ctx context.Context) {
 	defer close(m.done)
-	if m.after != nil {
-		<-m.after
+	// Places are given in the order in which the members came: one that has to leave never waits behind one that stays.
+	if m.before != nil {
+		<-m.before
 	}
 	m.room.slots <- struct{}{}
 	defer func() { <-m.room.slots }()
+	close(m.placed)
+	if m.after != nil {
+		<-m.after
+	}
 	err := m.join(ctx)
 	if err == nil {
 		m.p.open.Add(1)
@@ -170,6 +177,9 @@ func (m *member) answered(s sending, a client.Ack, err error) {
 	case err == nil:
 		m.room.ack(m.user, s.content, s.n, a, s.again)
 		m.p.acked.Add(1)
+		if m.p.cfg.Acked != nil {
+			m.p.cfg.Acked(m.room.id, s.n, a.Seq)
+		}
 		<-m.p.window
 	case errors.As(err, &e) && e.Retryable && m.p.cut.Err() == nil && (e.Code != event.CodeOutcomeUnknown || time.Since(s.first) < retryFor):
 		again = true

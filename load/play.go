@@ -19,9 +19,8 @@ import (
 )
 
 const (
-	interruptTime = 15 * time.Second // for the answers that are under way when a run is interrupted
-	queuedLines   = 256              // lines that wait at one member
-	maxRefusals   = 1000             // refused lines that are listed one by one
+	queuedLines = 256  // lines that wait at one member
+	maxRefusals = 1000 // refused lines that are listed one by one
 )
 
 // play is one run.
@@ -78,7 +77,7 @@ func (p *play) run(ctx context.Context) error {
 	defer stop()
 	p.cut = cut
 	release := context.AfterFunc(ctx, func() {
-		timer := time.AfterFunc(interruptTime, stop)
+		timer := time.AfterFunc(p.cfg.Grace, stop)
 		context.AfterFunc(cut, func() { timer.Stop() })
 	})
 	defer release()
@@ -201,7 +200,11 @@ func (p *play) member(ctx context.Context, r *room, user string) *member {
 		r.left[gone.user] = gone
 		close(gone.lines)
 	}
-	m := &member{p: p, room: r, user: user, lines: make(chan line, queuedLines), done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	m := &member{
+		p: p, room: r, user: user, lines: make(chan line, queuedLines), wake: make(chan struct{}, 1),
+		before: r.newest, placed: make(chan struct{}), done: make(chan struct{}),
+	}
+	r.newest = m.placed
 	if before := r.left[user]; before != nil {
 		m.after = before.done
 		delete(r.left, user)

@@ -21,6 +21,7 @@ type room struct {
 	members map[string]*member // by user: those that take lines
 	silent  *list.List         // of *member, the one silent longest in front
 	left    map[string]*member // by user: the last one that was told to leave
+	newest  chan struct{}      // placed of the member that came last
 
 	mu      sync.Mutex
 	users   map[string]int32
