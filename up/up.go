@@ -39,6 +39,7 @@ type process struct {
 	store   *history.Store
 	reg     *metrics.Registry
 	health  *metrics.Health
+	metrics net.Listener // nil: off
 
 	gateway  *gateway.Server
 	ingest   *ingest.Server
@@ -65,6 +66,12 @@ func Run(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) (err 
 		return err
 	}
 	defer func() { _ = ln.Close() }()
+	if p.metrics, err = metrics.Listen(ctx, cfg.Gateway.MetricsAddress); err != nil {
+		return err
+	}
+	if p.metrics != nil {
+		defer func() { _ = p.metrics.Close() }()
+	}
 	if p.servers, err = startServers(ctx, cfg, p.dir, log, func(line string) { fmt.Fprintln(out, line) }); err != nil {
 		return err
 	}
@@ -151,7 +158,7 @@ func (p *process) serve(ctx context.Context, ln net.Listener) error {
 	readers.Go("syncapi", p.sync.Run)
 	readers.Go("clickhouse", p.servers.watch)
 	readers.Go("metrics", func(ctx context.Context) error {
-		return metrics.Serve(ctx, p.cfg.Gateway.MetricsAddress, p.reg, p.health, p.log)
+		return metrics.ServeOn(ctx, p.metrics, p.reg, p.health, p.log)
 	})
 	front, stopFront := context.WithCancel(ctx)
 	defer stopFront()
