@@ -3,6 +3,7 @@ package kafkalog
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"math"
 )
 
 // Where the fields of a record batch (message format 2) stand behind the 4-byte length that precedes it in a request.
@@ -52,6 +53,11 @@ func appendBatch(buf []byte, records []Outgoing, s session, sequence int32) []by
 	be.PutUint32(buf[atBatchLength:], uint32(len(buf)-lengthPrefix-bytesUntilBody))
 	be.PutUint32(buf[atCRC:], crc32.Checksum(buf[atAttributes:], castagnoli))
 	return buf
+}
+
+// nextSequence is the sequence behind n records; it starts again at 0 behind the greatest int32, as brokers count.
+func nextSequence(sequence int32, n int) int32 {
+	return int32((int64(sequence) + int64(n)) & math.MaxInt32)
 }
 
 func appendRecord(buf []byte, r *Outgoing, delta int, baseTime int64) []byte {

@@ -23,9 +23,9 @@ var produceFates = map[kafka.Error]struct {
 	fate    fate
 	certain bool // the batch is certainly not in the log
 }{
-	kafka.UnknownTopicOrPartition:      {fateResend, true},
-	kafka.LeaderNotAvailable:           {fateResend, true},
-	kafka.NotLeaderForPartition:        {fateResend, true},
+	kafka.UnknownTopicOrPartition:      {fateResend, false}, // these three also come when a leader loses its office
+	kafka.LeaderNotAvailable:           {fateResend, false}, // after it appended, while it waits for the replicas
+	kafka.NotLeaderForPartition:        {fateResend, false},
 	kafka.NotEnoughReplicas:            {fateResend, true},
 	kafka.RequestTimedOut:              {fateResend, false},
 	kafka.NotEnoughReplicasAfterAppend: {fateResend, false},

@@ -33,8 +33,10 @@ type partition struct {
 
 	// Only the goroutine uses what follows.
 	session  session
+	spent    bool // nothing may be sent under session again
 	sequence int32
 	buf      []byte
+	lent     bool     // a request that was given up may still read buf
 	held     *pending // taken from the queue, did not fit the last batch
 }
 
@@ -95,7 +97,7 @@ func (t *partition) collect(batch []pending) []pending {
 	if t.held != nil {
 		batch, size, t.held = append(batch, *t.held), t.held.rec.size(), nil
 	} else {
-		first, ok := <-t.queue
+		first, ok := t.first()
 		if !ok {
 			return batch
 		}
@@ -119,6 +121,37 @@ func (t *partition) collect(batch []pending) []pending {
 		}
 	}
 	return batch
+}
+
+// first waits for a record. Meanwhile it replaces a spent session, so that the end of an incarnation shows also when nobody sends.
+func (t *partition) first() (in pending, ok bool) {
+	for pause := time.Duration(0); t.spent; pause = renewEvery {
+		again := time.NewTimer(pause)
+		select {
+		case in, ok = <-t.queue:
+			again.Stop()
+			return in, ok
+		case <-again.C:
+		}
+		ctx, cancel := context.WithTimeout(t.p.ctx, renewEvery)
+		_ = t.renew(ctx) // the next one that needs it says why
+		cancel()
+	}
+	in, ok = <-t.queue
+	return in, ok
+}
+
+// renew makes sure that the session is the producer's current one, and not spent.
+func (t *partition) renew(ctx context.Context) error {
+	if t.spent {
+		if err := t.p.renew(ctx, t.session); err != nil {
+			return err
+		}
+	}
+	if s, _ := t.p.session(); s != t.session {
+		t.session, t.sequence, t.spent = s, 0, false
+	}
+	return nil
 }
 
 // deliver brings a batch to its one outcome and answers every record of it.
@@ -147,8 +180,11 @@ func (t *partition) send(batch []pending) (int64, error) {
 	if ctx.Err() != nil {
 		return 0, t.errorf("%w", ErrNotStored)
 	}
-	if s, _ := t.p.session(); s != t.session {
-		t.session, t.sequence = s, 0
+	if t.spent {
+		t.failing.Store(time.Now().UnixMilli())
+	}
+	if err := t.renew(ctx); err != nil {
+		return 0, t.errorf("%w: %w", ErrNotStored, err)
 	}
 	t.encode(batch)
 	ambiguous := false
@@ -156,14 +192,14 @@ func (t *partition) send(batch []pending) (int64, error) {
 	for {
 		offset, err := t.produce(ctx)
 		if err == nil {
-			t.sequence += int32(len(batch))
+			t.sequence = nextSequence(t.sequence, len(batch))
 			return offset, nil
 		}
 		fate, certain := fateOf(err)
+		ambiguous = ambiguous || !certain
 		if fate != fateResend {
 			return 0, t.giveUp(err, fate, ambiguous)
 		}
-		ambiguous = ambiguous || !certain
 		t.failing.CompareAndSwap(0, time.Now().UnixMilli())
 		pause, _ := wait.Next()
 		if sleep(ctx, pause) != nil {
@@ -181,6 +217,9 @@ func (t *partition) encode(batch []pending) {
 			records[i].Time = now
 		}
 	}
+	if t.lent {
+		t.buf, t.lent = nil, false
+	}
 	t.buf = appendBatch(t.buf[:0], records, t.session, t.sequence)
 }
 
@@ -192,13 +231,14 @@ func (t *partition) produce(ctx context.Context) (int64, error) {
 		RawRecords: protocol.RawRecordSet{Reader: bytes.NewReader(t.buf)},
 	})
 	if err != nil {
+		t.lent = true
 		return 0, err
 	}
 	return res.BaseOffset, res.Error
 }
 
 // giveUp tells the outcome of a batch that was not acknowledged. If anything of it may have reached the log, or the broker knows this
-// session no more, a new session is taken before anything else is sent.
+// session no more, the session is spent: under it the next batch would pass for a repeat of this one.
 func (t *partition) giveUp(err error, f fate, ambiguous bool) error {
 	outcome := ErrNotStored
 	switch {
@@ -212,10 +252,6 @@ func (t *partition) giveUp(err error, f fate, ambiguous bool) error {
 	if f == fateFenced {
 		outcome = errors.Join(outcome, ErrFenced)
 	}
-	if ambiguous || f == fateFenced || f == fateSessionLost {
-		if rerr := t.p.renew(t.p.ctx, t.session); rerr != nil {
-			err = errors.Join(err, rerr)
-		}
-	}
+	t.spent = t.spent || ambiguous || f == fateFenced || f == fateSessionLost
 	return t.errorf("%w: %w", outcome, err)
 }

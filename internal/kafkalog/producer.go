@@ -21,6 +21,7 @@ const (
 	maxQueueBytes   = 32 << 20
 	giveUpAfter     = 25 * time.Second // from the moment a record was queued
 	refuseAfter     = 2 * time.Second  // a partition that fails for longer takes no new records
+	renewEvery      = time.Second      // how often a new producer id is asked for while nothing is queued
 )
 
 // What an append can end with, beside success. Use errors.Is.
@@ -41,7 +42,6 @@ type Producer struct {
 	topic event.Topic
 	parts []*partition
 	wg    sync.WaitGroup
-	quit  chan struct{} // closed when Close gives up
 	kill  context.CancelFunc
 	ctx   context.Context
 
@@ -57,7 +57,7 @@ func (l *Log) NewProducer(ctx context.Context, topic event.Topic) (*Producer, er
 	if err != nil {
 		return nil, fmt.Errorf("open producer for %s: %w", topic, err)
 	}
-	p := &Producer{log: l, topic: topic, quit: make(chan struct{}), current: s, ended: make(chan struct{})}
+	p := &Producer{log: l, topic: topic, current: s, ended: make(chan struct{})}
 	p.ctx, p.kill = context.WithCancel(context.WithoutCancel(ctx))
 	for i := range l.PartitionsOf(topic) {
 		p.parts = append(p.parts, newPartition(p, i))

@@ -59,7 +59,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 func transient(err error) bool {
 	var code kafka.Error
 	if errors.As(err, &code) {
-		return code.Temporary() || code == kafka.UnknownTopicOrPartition
+		return code.Temporary() || code == kafka.BrokerNotAvailable || code == kafka.ReplicaNotAvailable || code == kafka.Unknown
 	}
 	var netErr net.Error
 	var noTopic *protocol.TopicError
