@@ -46,8 +46,10 @@ func (s *scribe) prefix(stream Stream, room string) string {
 	return id[:len(id)-1] // it has no offset
 }
 
-func (s *scribe) stats(r rooms.Room) event.Stats {
+// stats are the newest figures of a room: joins and the peak only grow, so the greater of what the register and the history say is true.
+func (s *scribe) stats(r rooms.Room, stored history.Room) event.Stats {
 	st := r.Stats
+	st.TotalJoins, st.PeakUsers = max(st.TotalJoins, stored.TotalJoins), max(st.PeakUsers, stored.PeakUsers)
 	st.CurrentUsers = s.members.Count(r.ID, "")
 	if r.Closed {
 		st.CurrentUsers = 0
@@ -62,7 +64,7 @@ func (s *scribe) periodic(ctx context.Context, r rooms.Room, last int64) (*snaps
 	if err != nil {
 		return nil, err
 	}
-	stats := s.stats(r)
+	stats := s.stats(r, stored)
 	active := max(r.LastActivityMS, stored.LastActivityMS)
 	info := event.RoomInfo{
 		RoomID: r.ID, RoomName: r.Name, AdminUserIDs: r.AdminUserIDs, CurrentConnections: stats.CurrentUsers,
@@ -136,7 +138,11 @@ func (w *legacyWriter) item(v any) error {
 // writeLegacy writes the object without its end. Its time lets no later snapshot have the id of an earlier one: a receiver that dedupes would
 // keep the state in between.
 func (s *scribe) writeLegacy(ctx context.Context, w *legacyWriter, r rooms.Room) error {
-	stats := s.stats(r)
+	stored, _, err := s.history.Room(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	stats := s.stats(r, stored)
 	start := event.Seconds(r.CreatedAtMS)
 	head, err := event.Marshal(event.LegacyRoom{
 		RoomID: r.ID, AdminUserIDs: r.AdminUserIDs, StartTime: start, StartTimeMS: r.CreatedAtMS, Stats: stats,
