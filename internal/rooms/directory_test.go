@@ -17,7 +17,9 @@ func entry(seq uint64, e event.Event) kafkalog.Entry {
 }
 
 func TestProject(t *testing.T) {
-	key := func(a event.Aspect, user string) event.RegisterKey { return event.RegisterKey{Room: "r", Aspect: a, User: user} }
+	key := func(a event.Aspect, user string) event.RegisterKey {
+		return event.RegisterKey{Room: "r", Aspect: a, User: user}
+	}
 	duplicate := entry(9, &event.RoomClosed{RoomID: "r"})
 	duplicate.Duplicate = true
 	for _, tt := range []struct {
