@@ -3,8 +3,6 @@ package load
 import (
 	"container/list"
 	"context"
-	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -15,10 +13,8 @@ import (
 )
 
 const (
-	retryFor   = 90 * time.Second       // how long after its first sending an unanswered line may be sent again: below the dedupe window of 120 s
-	retryPause = 250 * time.Millisecond // before a refused line is sent again, when the server names no time
-	leaveTime  = 30 * time.Second       // for the answers that are still missing, and the goodbye
-	tailEvery  = 10 * time.Millisecond
+	leaveTime = 30 * time.Second // for the answers that are still missing, and the goodbye
+	tailEvery = 10 * time.Millisecond
 )
 
 // member is a user of a room: one connection, over which its lines go in order.
@@ -42,14 +38,6 @@ type member struct {
 	open int // lines without a fate
 	top  uint64
 	back []sending // refused for now
-}
-
-// sending is a line on its way.
-type sending struct {
-	line
-	content uint64
-	first   time.Time
-	again   bool
 }
 
 // run joins, sends what comes and leaves.
@@ -167,95 +155,6 @@ func (m *member) send(ctx context.Context, s sending) {
 	if err != nil {
 		m.answered(s, client.Ack{}, err)
 	}
-}
-
-// answered decides what becomes of a line: it has its place, it is refused, or it is sent again.
-func (m *member) answered(s sending, a client.Ack, err error) {
-	var e *client.Error
-	again := false
-	switch {
-	case err == nil:
-		m.room.ack(m.user, s.content, s.n, a, s.again)
-		m.p.acked.Add(1)
-		if m.p.cfg.Acked != nil {
-			m.p.cfg.Acked(m.room.id, s.n, a.Seq)
-		}
-		<-m.p.window
-	case errors.As(err, &e) && e.Retryable && m.p.cut.Err() == nil && (e.Code != event.CodeOutcomeUnknown || time.Since(s.first) < retryFor):
-		again = true
-	default:
-		m.refuse(s.n, err)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.open--
-	m.top = max(m.top, a.Seq)
-	if again {
-		s.again = true
-		m.back = append(m.back, s)
-		slices.SortFunc(m.back, func(a, b sending) int { return a.n - b.n })
-	}
-	select {
-	case m.wake <- struct{}{}:
-	default:
-	}
-}
-
-// resend sends what was refused for now, after the answers to everything else, one line at a time, in order. It reports false when the
-// connection has ended for good.
-func (m *member) resend(ctx context.Context) bool {
-	for {
-		m.mu.Lock()
-		waits, open := len(m.back) > 0, m.open > 0
-		var s sending
-		if waits && !open {
-			s, m.back = m.back[0], m.back[1:]
-		}
-		m.mu.Unlock()
-		switch {
-		case !waits:
-			return true
-		case open:
-			select {
-			case <-m.wake:
-			case <-m.conn.Done():
-				return m.giveUp()
-			case <-m.p.cut.Done():
-				return m.giveUp()
-			}
-		case !sleep(ctx, retryPause):
-			m.refuse(s.n, ctx.Err())
-		default:
-			m.p.retries.Add(1)
-			m.send(ctx, s)
-		}
-	}
-}
-
-// giveUp refuses what waits to be sent again.
-func (m *member) giveUp() bool {
-	m.mu.Lock()
-	back := m.back
-	m.back = nil
-	m.mu.Unlock()
-	for _, s := range back {
-		m.refuse(s.n, m.conn.Err())
-	}
-	return false
-}
-
-// drop forgets a line that was not sent because the run is being interrupted.
-func (m *member) drop() { <-m.p.window }
-
-// refuse files a line that will not be sent again. Where the answer is missing its fate is unknown.
-func (m *member) refuse(n int, err error) {
-	code := event.CodeLogUnavailable
-	var e *client.Error
-	if errors.As(err, &e) && e.Code != 0 {
-		code = e.Code
-	}
-	m.p.refuse(m.room, n, code)
-	<-m.p.window
 }
 
 // leave waits until the member has seen its own last message, and at the end of the run the room's last one, and closes the connection.

@@ -4,12 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"splitsync/event"
 )
 
-const settleEvery = 300 * time.Millisecond
+const (
+	settleEvery = 300 * time.Millisecond
+	apiParallel = 3 // rooms that are read at once
+)
 
 // settle waits for the store and the receiver and compares.
 func (p *play) settle(ctx context.Context) (*Ledger, error) {
@@ -30,24 +37,10 @@ func (p *play) settle(ctx context.Context) (*Ledger, error) {
 }
 
 func (p *play) compare(ctx context.Context, l *Ledger) error {
-	stored, total := map[string][]mark{}, 0
-	for _, r := range p.order {
-		if err := p.awaitStore(ctx, r); err != nil {
-			return fmt.Errorf("wait for the store, room %s: %w", r.id, err)
-		}
-		var marks []mark
-		err := p.api.walk(ctx, r.id, func(rec *event.ChatRecord) {
-			m := markOf(rec)
-			m.user = r.user(rec.UserID)
-			marks = append(marks, m)
-		})
-		if err != nil {
-			return fmt.Errorf("read the store: %w", err)
-		}
-		stored[r.id] = marks
-		total += len(marks)
+	stored, err := p.readStore(ctx)
+	if err != nil {
+		return err
 	}
-	p.stored.Store(int64(total))
 	finished, err := p.awaitRest(ctx, stored)
 	if err != nil {
 		return err
@@ -57,6 +50,48 @@ func (p *play) compare(ctx context.Context, l *Ledger) error {
 	}
 	p.checkSessions(l, finished)
 	return nil
+}
+
+// each calls f for the rooms, a few at a time.
+func each(ctx context.Context, rooms []*room, f func(ctx context.Context, r *room) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(apiParallel)
+	for _, r := range rooms {
+		g.Go(func() error {
+			if err := f(ctx, r); err != nil {
+				return fmt.Errorf("room %s: %w", r.id, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// readStore waits for what was acknowledged and returns what is stored of each room, in the order of the store.
+func (p *play) readStore(ctx context.Context) (map[string][]mark, error) {
+	var mu sync.Mutex
+	stored := map[string][]mark{}
+	err := each(ctx, p.order, func(ctx context.Context, r *room) error {
+		if err := p.awaitStore(ctx, r); err != nil {
+			return err
+		}
+		var marks []mark
+		err := p.api.walk(ctx, r.id, func(rec *event.ChatRecord) {
+			m := markOf(rec)
+			m.user = r.user(rec.UserID)
+			marks = append(marks, m)
+		})
+		mu.Lock()
+		defer mu.Unlock()
+		stored[r.id] = marks
+		return err
+	})
+	total := 0
+	for _, marks := range stored {
+		total += len(marks)
+	}
+	p.stored.Store(int64(total))
+	return stored, err
 }
 
 // awaitStore waits until a room has what was acknowledged, or all of its log is stored, or nothing comes any more.
@@ -82,23 +117,32 @@ func (p *play) awaitStore(ctx context.Context, r *room) error {
 // awaitRest waits until every session of the run's rooms has ended in the history, and the receiver has as much as the store, or nothing comes any
 // more. It gathers the finished sessions.
 func (p *play) awaitRest(ctx context.Context, stored map[string][]mark) (finished map[string]bool, err error) {
+	var mu sync.Mutex
 	finished = map[string]bool{}
-	last := -1
+	rooms, last := p.order, -1
 	for until := time.Now().Add(p.cfg.Settle); ; {
-		missing := 0
-		for _, r := range p.order {
-			if err := p.api.sessions(ctx, r.id, func(s *event.SessionRecord) { finished[s.SessionID] = true }); err != nil {
-				return nil, fmt.Errorf("read the sessions: %w", err)
-			}
-			for _, s := range r.spans {
-				if !finished[s.session] {
-					missing++
-				}
+		var open []*room
+		err := each(ctx, rooms, func(ctx context.Context, r *room) error {
+			return p.api.sessions(ctx, r.id, func(s *event.SessionRecord) {
+				mu.Lock()
+				defer mu.Unlock()
+				finished[s.SessionID] = true
+			})
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rooms {
+			if slices.ContainsFunc(r.spans, func(s span) bool { return !finished[s.session] }) {
+				open = append(open, r)
 			}
 		}
-		have, enough := p.received(stored, len(finished))
-		if missing == 0 && enough || time.Now().After(until) {
+		have, enough, more := p.received(stored, len(finished))
+		if len(open) == 0 && enough || time.Now().After(until) {
 			return finished, nil
+		}
+		if rooms = open; more {
+			rooms = p.order // sessions ended of which no member was welcomed
 		}
 		if have += len(finished); have != last {
 			last, until = have, time.Now().Add(p.cfg.Settle)
@@ -109,11 +153,11 @@ func (p *play) awaitRest(ctx context.Context, stored map[string][]mark) (finishe
 	}
 }
 
-// received counts what the receiver has, and tells whether it is all of it.
-func (p *play) received(stored map[string][]mark, finished int) (have int, enough bool) {
+// received counts what the receiver has, and tells whether it is all of it, or more sessions than are known.
+func (p *play) received(stored map[string][]mark, finished int) (have int, enough, more bool) {
 	recv := p.cfg.Receiver
 	if recv == nil {
-		return 0, true
+		return 0, true, false
 	}
 	enough = true
 	for _, r := range p.order {
@@ -121,5 +165,5 @@ func (p *play) received(stored map[string][]mark, finished int) (have int, enoug
 		have, enough = have+n, enough && n >= len(stored[r.id])
 	}
 	joined, left, batched := recv.sessionCounts(p.cfg.RoomPrefix)
-	return have + joined + left + batched, enough && joined == finished && left == finished && batched == finished
+	return have + joined + left + batched, enough && joined == finished && left == finished && batched == finished, joined > finished
 }
