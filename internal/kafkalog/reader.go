@@ -78,11 +78,15 @@ func (r *Reader) Poll(ctx context.Context) ([]Record, error) {
 		return nil, err
 	}
 	var records []Record
+	asked := time.Now()
 	err := r.log.retry(ctx, "fetch", func(ctx context.Context) (err error) {
 		records, err = r.fetch(ctx)
 		return err
 	})
 	switch {
+	case err == nil && len(records) == 0 && r.end > r.next:
+		// What compaction emptied is answered at once, again and again: keep the pace of a long poll.
+		return nil, sleep(ctx, r.maxWait-time.Since(asked))
 	case err == nil:
 		return records, nil
 	case errors.Is(err, kafka.OffsetOutOfRange):

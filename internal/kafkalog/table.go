@@ -11,6 +11,10 @@ import (
 	"splitsync/event"
 )
 
+// idlePolls is how many long polls in a row must bring no records before a position below the end counts as the end: what lies between
+// was compacted away.
+const idlePolls = 2
+
 // Table follows a compacted topic: it applies every record, in the order of its partition, from the beginning on.
 type Table struct {
 	log   *Log
@@ -51,6 +55,7 @@ func (t *Table) follow(ctx context.Context, partition int) error {
 	}
 	r := t.log.OpenReader(t.topic, partition, Start)
 	caughtUp := false
+	idle := 0 // polls in a row without records
 	for {
 		records, err := r.Poll(ctx)
 		var gone *OvertakenError
@@ -68,7 +73,10 @@ func (t *Table) follow(ctx context.Context, partition int) error {
 			t.apply(records[i])
 		}
 		t.applied[partition] = r.Position()
-		if !caughtUp && (r.Position() >= end || len(records) == 0 && r.HighWatermark() <= r.Position()) {
+		if idle++; len(records) > 0 {
+			idle = 0
+		}
+		if !caughtUp && (r.Position() >= end || idle >= idlePolls) {
 			caughtUp = true
 			if t.behind--; t.behind == 0 {
 				close(t.ready)

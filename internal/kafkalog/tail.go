@@ -2,6 +2,7 @@ package kafkalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"splitsync/event"
@@ -27,6 +28,24 @@ type Tail struct {
 // of the times, and the dedupe window. It fails with *OvertakenError if those are gone; from = Start begins at the first offset whose
 // facts are certain, and fails likewise (From = the log's start) if that is not the log's start.
 func (l *Log) OpenTail(ctx context.Context, topic event.Topic, partition int, from int64) (*Tail, error) {
+	for try := 1; ; try++ {
+		t, err := l.openTail(ctx, topic, partition, from)
+		var gone *OvertakenError
+		switch {
+		case err == nil:
+			return t, nil
+		case t == nil || !errors.As(err, &gone) || try == openTries:
+			return nil, err
+		}
+		// Retention went on between the look at the log's start and the read: that tells nothing of from. Look again.
+	}
+}
+
+// openTries bounds how often a tail is opened anew because retention went on meanwhile.
+const openTries = 10
+
+// openTail returns a tail with an error if warming it up failed, and none if it cannot be opened at from.
+func (l *Log) openTail(ctx context.Context, topic event.Topic, partition int, from int64) (*Tail, error) {
 	start, end, err := l.Offsets(ctx, topic, partition)
 	if err != nil {
 		return nil, err
@@ -39,18 +58,18 @@ func (l *Log) OpenTail(ctx context.Context, topic event.Topic, partition int, fr
 	case from > end:
 		return nil, fmt.Errorf("open tail of %s/%d at %d, log ends at %d: %w", topic, partition, from, end, ErrTruncated)
 	}
+	t := &Tail{reader: l.OpenReader(topic, partition, from), reck: newReckoner(l.meta, partition), from: from}
 	if start > 0 {
 		warm, err := l.firstWarm(ctx, topic, partition, start, end)
 		if err != nil {
-			return nil, err
+			return t, err
 		}
 		if from < warm {
 			return nil, &OvertakenError{topic, partition, from, warm}
 		}
 	}
-	t := &Tail{reader: l.OpenReader(topic, partition, from), reck: newReckoner(l.meta, partition), from: from}
 	if err := t.warmUp(ctx, start, 1); err != nil {
-		return nil, fmt.Errorf("warm up %s/%d at %d: %w", topic, partition, from, err)
+		return t, fmt.Errorf("warm up %s/%d at %d: %w", topic, partition, from, err)
 	}
 	return t, nil
 }
