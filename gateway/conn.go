@@ -59,14 +59,21 @@ func (c *conn) push(frame []byte) {
 	if c.closing {
 		return
 	}
-	if c.bytes > 0 && c.bytes+len(frame) > c.s.cfg.QueueBytes {
-		c.queue, c.bytes = nil, 0
+	if c.bytes > 0 && c.bytes+len(frame) > c.s.memory.queueLimit(c.s.cfg.QueueBytes) {
+		c.dropQueue()
 		c.shutLocked(event.CloseSlow, "too slow", event.LeaveSlow)
 		return
 	}
 	c.queue = append(c.queue, frame)
 	c.bytes += len(frame)
+	c.s.memory.queued.Add(int64(len(frame)))
 	c.signal()
+}
+
+// dropQueue forgets what is queued; the lock is held.
+func (c *conn) dropQueue() {
+	c.s.memory.queued.Add(int64(-c.bytes))
+	c.queue, c.bytes = nil, 0
 }
 
 // reply pushes the one answer to a command.
@@ -108,6 +115,7 @@ func (c *conn) take(into [][]byte) (frames [][]byte, closing bool) {
 	into = append(into[:0], c.queue[:n]...)
 	clear(c.queue[:n])
 	c.bytes -= size
+	c.s.memory.queued.Add(int64(-size))
 	if c.queue = c.queue[n:]; len(c.queue) == 0 {
 		c.queue = nil
 	}
@@ -120,6 +128,7 @@ func (c *conn) write(ctx context.Context) {
 	watchdog := time.AfterFunc(time.Hour, func() {
 		c.shut(event.CloseSlow, "too slow", event.LeaveSlow)
 		c.cancel()
+		_ = c.ws.CloseNow() // else a writer whose reader has ended would wait for ever
 	})
 	watchdog.Stop()
 	var frames [][]byte
@@ -144,6 +153,7 @@ func (c *conn) write(ctx context.Context) {
 		}
 	}
 	c.mu.Lock()
+	c.dropQueue()
 	code, text := c.code, c.text
 	c.mu.Unlock()
 	if code == 0 {

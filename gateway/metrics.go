@@ -15,6 +15,9 @@ type Metrics struct {
 	Delivered   prometheus.Counter     `metric:"splitsync_gateway_delivered_total" help:"records that were queued for a connection"`
 	Frames      prometheus.Counter     `metric:"splitsync_gateway_frames_total" help:"WebSocket frames that were written"`
 	SentBytes   prometheus.Counter     `metric:"splitsync_gateway_sent_bytes_total" help:"bytes of the frames that were written"`
+	QueuedBytes prometheus.Gauge       `metric:"splitsync_gateway_queued_bytes" help:"bytes that wait for connections, a frame counted for each; over 1 GiB a connection may lag 64 KiB"`
+	RingBytes   prometheus.Gauge       `metric:"splitsync_gateway_ring_bytes" help:"bytes kept in rooms for members that come back; at most 128 MiB"`
+	RingDropped prometheus.Counter     `metric:"splitsync_gateway_ring_dropped_total" help:"records that rooms did not keep because all rooms together were at their bound"`
 	Tails       prometheus.Gauge       `metric:"splitsync_gateway_partitions" help:"partitions that are tailed"`
 	TailFaults  prometheus.Counter     `metric:"splitsync_gateway_tail_faults_total" help:"tails that ended with a fault; their connections were closed with 4104"`
 	OpenEnds    prometheus.Gauge       `metric:"splitsync_gateway_pending_session_ends" help:"ends of sessions that are not yet in the log"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -142,7 +143,9 @@ func (p *partition) fail(err error) {
 		for c := range r.everyone() {
 			c.shut(event.CloseLogUnavailable, "log unavailable", event.LeaveError)
 		}
+		r.ring.end()
 	}
+	p.recent = recent{floor: math.MaxUint64}
 	p.mu.Unlock()
 	select {
 	case <-p.opened:
@@ -170,6 +173,7 @@ func (p *partition) tick(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for id, r := range p.rooms {
+		r.ring.trim()
 		if len(r.members)+len(r.pending) > 0 {
 			r.empty = time.Time{}
 			r.tick(now)
@@ -179,6 +183,7 @@ func (p *partition) tick(now time.Time) {
 			r.empty = now
 		}
 		if now.Sub(r.empty) > roomLinger {
+			r.ring.end()
 			delete(p.rooms, id)
 		}
 	}

@@ -16,6 +16,7 @@ const (
 
 // recent holds the newest records of a partition, of all its rooms, without a hole above floor.
 type recent struct {
+	most    int // bytes
 	floor   uint64
 	entries []kafkalog.Entry
 	bytes   int
@@ -28,7 +29,7 @@ func (x *recent) add(e *kafkalog.Entry) {
 	x.bytes += len(e.Value)
 	x.entries = append(x.entries, *e)
 	drop := 0
-	for x.bytes > recentBytes || len(x.entries)-drop > recentRecords {
+	for x.bytes > x.most || len(x.entries)-drop > recentRecords {
 		x.floor = x.entries[drop].Seq
 		x.bytes -= len(x.entries[drop].Value)
 		x.entries[drop] = kafkalog.Entry{}
@@ -39,7 +40,7 @@ func (x *recent) add(e *kafkalog.Entry) {
 
 // seed gives a room that is entered what is held of it.
 func (x *recent) seed(r *room) {
-	r.ring.begin(x.floor)
+	r.ring.begin(x.floor, &r.part.s.memory)
 	for i := range x.entries {
 		e := &x.entries[i]
 		if string(e.Key) != r.id {
@@ -88,7 +89,7 @@ func (p *partition) openChat(ctx context.Context) (*kafkalog.Tail, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.recent.floor = p.s.seqBefore(from)
+	p.recent.floor, p.recent.most = p.s.seqBefore(from), min(recentBytes, recentTotal/p.s.klog.Meta().Partitions)
 	for tail.Position() < end {
 		entries, err := tail.Next(ctx)
 		if err != nil {

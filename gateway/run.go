@@ -51,6 +51,7 @@ type Server struct {
 
 	hub     hub
 	ends    ends
+	memory  memory
 	keys    *httpapi.Keys
 	origins httpapi.Origins
 	web     httpapi.Responder

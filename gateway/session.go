@@ -90,7 +90,7 @@ func (r *room) activate(c *conn, e *kafkalog.Entry, ev *event.UserJoined) {
 		},
 	}))
 	if !recovered {
-		missed = r.ring.newest(c.member.history)
+		missed = c.fitting(r.ring.newest(c.member.history))
 	}
 	for _, m := range missed {
 		c.push(m.frame)
@@ -102,15 +102,29 @@ func (r *room) activate(c *conn, e *kafkalog.Entry, ev *event.UserJoined) {
 	}
 }
 
-// missed returns what came after the client's position, if all of it is at hand.
+// missed returns what came after the client's position, if all of it is at hand and is not so much that the connection would be closed as
+// too slow.
 func (r *room) missed(c *conn) ([]shown, bool) {
 	if c.member.since > r.part.s.seqBefore(r.part.position) {
 		return nil, false
 	}
-	if frames, ok := r.ring.after(c.member.since); ok {
-		return frames, true
+	frames, ok := r.ring.after(c.member.since)
+	if !ok {
+		frames, ok = r.part.recent.after(r.id, c.member.since)
 	}
-	return r.part.recent.after(r.id, c.member.since)
+	return frames, ok && len(c.fitting(frames)) == len(frames)
+}
+
+// fitting returns the newest of frames, at most half of what may wait for a connection.
+func (c *conn) fitting(frames []shown) []shown {
+	left := c.s.memory.queueLimit(c.s.cfg.QueueBytes) / 2
+	i := len(frames)
+	for ; i > 0; i-- {
+		if left -= len(frames[i-1].frame); left < 0 {
+			break
+		}
+	}
+	return frames[i:]
 }
 
 // left handles a user_left that the tail has read; the lock is held.

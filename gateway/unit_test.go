@@ -82,37 +82,6 @@ func TestBucketAndSlowMode(t *testing.T) {
 	}
 }
 
-func TestRingKnowsWhatItForgot(t *testing.T) {
-	var r ring
-	r.begin(100)
-	if got, ok := r.after(100); !ok || len(got) != 0 {
-		t.Error("nothing is missing yet")
-	}
-	if _, ok := r.after(99); ok {
-		t.Error("what came before the ring is not known")
-	}
-	for i := range uint64(2 * ringRecords) {
-		r.add(101+i, []byte("x"))
-	}
-	last := uint64(100 + 2*ringRecords)
-	if got, ok := r.after(last - 3); !ok || len(got) != 3 || got[0].seq != last-2 {
-		t.Errorf("after: %v %v", got, ok)
-	}
-	if _, ok := r.after(last - ringRecords - 1); ok {
-		t.Error("a hole was hidden")
-	}
-	if got, ok := r.after(last - ringRecords); !ok || len(got) != ringRecords {
-		t.Error("everything that is held can be had")
-	}
-	if got := r.before(last, 2); len(got) != 2 || got[1].seq != last-1 {
-		t.Errorf("before: %v", got)
-	}
-	r.add(last+1, make([]byte, ringBytes))
-	if r.bytes > ringBytes || len(r.frames) != 1 {
-		t.Errorf("%d bytes in %d records", r.bytes, len(r.frames))
-	}
-}
-
 // testServer is enough of a gateway for a connection that nobody writes.
 func testServer(t *testing.T, queueBytes int) *Server {
 	t.Helper()

@@ -62,6 +62,9 @@ func (s *Server) housekeeping(ctx context.Context) error {
 			s.hub.expire(now)
 			s.ends.retry()
 			s.pingSilent(ctx, now)
+			s.metrics.QueuedBytes.Set(float64(s.memory.queued.Load()))
+			s.metrics.RingBytes.Set(float64(s.memory.ringBytes.Load()))
+			s.metrics.RingDropped.Add(float64(s.memory.dropped.Swap(0)))
 		}
 	}
 }
