@@ -93,12 +93,16 @@ func (x *ends) retry() {
 	}
 }
 
-// forget drops the ends of an incarnation that was given up.
-func (x *ends) forget() {
+// forget drops the ends of all incarnations but the one named: the reaper ends those sessions.
+func (x *ends) forget(but string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	clear(x.open)
-	x.s.metrics.OpenEnds.Set(0)
+	for id, e := range x.open {
+		if e.left.Incarnation != but {
+			delete(x.open, id)
+		}
+	}
+	x.s.metrics.OpenEnds.Set(float64(len(x.open)))
 }
 
 // count returns how many ends are not known to be in the log.

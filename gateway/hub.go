@@ -15,6 +15,7 @@ type hub struct {
 	s     *Server
 	mu    sync.Mutex
 	parts map[int]*partition
+	lost  map[int]int64 // where tails of sessions ended with a fault: the offset that nobody has looked at, by partition
 }
 
 // acquire returns the room's partition with its tails open, starting them if need be; give it back with release. It fails when ctx ends
@@ -22,21 +23,10 @@ type hub struct {
 func (h *hub) acquire(ctx context.Context, roomID string) (*partition, error) {
 	number := h.s.klog.PartitionOf(roomID)
 	h.mu.Lock()
-	p := h.parts[number]
+	p := h.startLocked(number)
 	if p == nil {
-		p = &partition{
-			s: h.s, number: number, opened: make(chan struct{}), rooms: map[string]*room{},
-			chat:     newStream(event.Chat, number, h.s.chat),
-			sessions: newStream(event.Sessions, number, h.s.sessions),
-		}
-		run, cancel := context.WithCancel(h.s.base)
-		p.cancel = cancel
-		if !h.s.spawn(func() { defer cancel(); p.run(run) }) {
-			h.mu.Unlock()
-			cancel()
-			return nil, fmt.Errorf("follow partition %d: %w", number, kafkalog.ErrClosed)
-		}
-		h.parts[number] = p
+		h.mu.Unlock()
+		return nil, fmt.Errorf("follow partition %d: %w", number, kafkalog.ErrClosed)
 	}
 	p.refs++
 	h.mu.Unlock()
@@ -54,6 +44,54 @@ func (h *hub) acquire(ctx context.Context, roomID string) (*partition, error) {
 		return nil, fmt.Errorf("follow partition %d: %w", number, err)
 	}
 	return p, nil
+}
+
+// startLocked returns the partition, started if need be; nil when the gateway has stopped.
+func (h *hub) startLocked(number int) *partition {
+	if p := h.parts[number]; p != nil {
+		return p
+	}
+	p := &partition{
+		s: h.s, number: number, opened: make(chan struct{}), rooms: map[string]*room{}, idleSince: time.Now(),
+		chat:     newStream(event.Chat, number, h.s.chat),
+		sessions: newStream(event.Sessions, number, h.s.sessions),
+		from:     kafkalog.End,
+	}
+	if at, ok := h.lost[number]; ok {
+		p.from = at
+	}
+	run, cancel := context.WithCancelCause(h.s.base)
+	p.cancel = cancel
+	if !h.s.spawn(func() { defer cancel(nil); p.run(run) }) {
+		cancel(nil)
+		return nil
+	}
+	h.parts[number] = p
+	return p
+}
+
+// mend starts partitions anew whose tails ended with a fault, so that sessions that began unseen meanwhile are ended. It is called once a
+// second.
+func (h *hub) mend() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for number := range h.lost {
+		h.startLocked(number)
+	}
+}
+
+// follows tells that the tail of sessions of a partition goes on from where the one before ended.
+func (h *hub) follows(number int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.lost, number)
+}
+
+// lose remembers that nobody has looked at the sessions of a partition from an offset on.
+func (h *hub) lose(number int, offset int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lost[number] = offset
 }
 
 // release gives a partition back; its tails go on for a while.
@@ -98,7 +136,7 @@ func (h *hub) expire(now time.Time) {
 	for number, p := range h.parts {
 		if p.refs == 0 && now.Sub(p.idleSince) > tailLinger {
 			delete(h.parts, number)
-			p.cancel()
+			p.cancel(nil)
 		}
 	}
 }
@@ -106,6 +144,6 @@ func (h *hub) expire(now time.Time) {
 // stop ends all tails.
 func (h *hub) stop() {
 	for _, p := range h.all() {
-		p.cancel()
+		p.cancel(nil)
 	}
 }

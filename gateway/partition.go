@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -26,11 +27,15 @@ type partition struct {
 	number   int
 	chat     *stream
 	sessions *stream
-	opened   chan struct{} // closed when both tails are open, or cannot be
-	cancel   context.CancelFunc
+	opened   chan struct{}           // closed when both tails are open, or cannot be
+	cancel   context.CancelCauseFunc // nil: not needed any more; else it counts as a fault of the tails
 
 	refs      int       // guarded by the hub
 	idleSince time.Time // guarded by the hub
+
+	from    int64                      // where the tail of sessions begins
+	behind  int64                      // sessions below this offset began under a partition that failed
+	orphans map[string]*event.UserLeft // of those, our sessions without an end so far, by session_id; the tail's
 
 	mu       sync.Mutex
 	rooms    map[string]*room
@@ -42,7 +47,8 @@ type partition struct {
 // run opens the tails and follows them until ctx ends or one fails for good. Members of a partition that failed are closed with 4104.
 func (p *partition) run(ctx context.Context) {
 	chat, sessions, err := p.open(ctx)
-	if err == nil {
+	opened := err == nil
+	if opened {
 		close(p.opened)
 		p.s.metrics.Tails.Inc()
 		defer p.s.metrics.Tails.Dec()
@@ -52,10 +58,14 @@ func (p *partition) run(ctx context.Context) {
 		err = g.Wait()
 	}
 	if err == nil {
-		err = context.Canceled
-	} else if !errors.Is(err, context.Canceled) {
+		err = context.Cause(ctx)
+	}
+	if !errors.Is(err, context.Canceled) {
 		p.s.metrics.TailFaults.Inc()
-		p.s.log.Error("partition is not followed any more", "partition", p.number, "error", err.Error())
+		p.s.faults.Error("tail/"+strconv.Itoa(p.number), "partition is not followed any more", "partition", p.number, "error", err.Error())
+		if opened {
+			p.s.hub.lose(p.number, p.unseen())
+		}
 	}
 	p.fail(err)
 }
@@ -64,7 +74,7 @@ func (p *partition) open(ctx context.Context) (chat, sessions *kafkalog.Tail, er
 	if chat, err = p.openChat(ctx); err != nil {
 		return nil, nil, err
 	}
-	if sessions, err = p.s.klog.OpenTail(ctx, event.Sessions, p.number, kafkalog.End); err != nil {
+	if sessions, err = p.openSessions(ctx); err != nil {
 		return nil, nil, err
 	}
 	for st, tail := range map[*stream]*kafkalog.Tail{p.chat: chat, p.sessions: sessions} {
@@ -74,6 +84,39 @@ func (p *partition) open(ctx context.Context) (chat, sessions *kafkalog.Tail, er
 	}
 	p.position = chat.Position()
 	return chat, sessions, nil
+}
+
+// openSessions opens the tail of sessions: at the end, or where the tail before this one failed.
+func (p *partition) openSessions(ctx context.Context) (*kafkalog.Tail, error) {
+	_, end, err := p.s.klog.Offsets(ctx, event.Sessions, p.number)
+	if err != nil {
+		return nil, err
+	}
+	from := p.from
+	if from == kafkalog.End || from > end { // behind the end: a topic that was made anew has none of our sessions
+		from = end
+	}
+	tail, err := p.s.klog.OpenTail(ctx, event.Sessions, p.number, from)
+	var gone *kafkalog.OvertakenError
+	if errors.As(err, &gone) {
+		tail, err = p.s.klog.OpenTail(ctx, event.Sessions, p.number, min(gone.To, end))
+	}
+	if err != nil {
+		return nil, err
+	}
+	p.from, p.behind, p.orphans = from, end, map[string]*event.UserLeft{}
+	p.s.hub.follows(p.number)
+	return tail, nil
+}
+
+// unseen is the first offset of sessions that this partition has not looked at.
+func (p *partition) unseen() int64 {
+	p.sessions.mu.Lock()
+	defer p.sessions.mu.Unlock()
+	if p.sessions.next < p.behind {
+		return p.from
+	}
+	return p.sessions.next
 }
 
 // resolve reads the log back for the first record of a duplicate, in a goroutine of its own.
@@ -131,6 +174,12 @@ func (p *partition) showSessions(entries []kafkalog.Entry) {
 		case *event.UserLeft:
 			p.left(ev)
 		}
+	}
+	if len(entries) > 0 && entries[len(entries)-1].Offset+1 >= p.behind {
+		for _, left := range p.orphans {
+			p.s.ends.add(p, left, event.LeaveError)
+		}
+		clear(p.orphans)
 	}
 }
 

@@ -99,7 +99,7 @@ func New(ctx context.Context, cfg Config, deps Deps, log *slog.Logger) (*Server,
 		origins = []string{"*"}
 	}
 	s.origins = httpapi.NewOrigins(origins)
-	s.hub = hub{s: s, parts: map[int]*partition{}}
+	s.hub = hub{s: s, parts: map[int]*partition{}, lost: map[int]int64{}}
 	s.ends = ends{s: s, open: map[string]*sessionEnd{}}
 	s.base, s.cut = context.WithCancel(context.WithoutCancel(ctx))
 	s.dir, s.presenceOf = rooms.Open(deps.Log), rooms.OpenPresence(deps.Log)

@@ -34,7 +34,11 @@ func (p *partition) joined(e *kafkalog.Entry, ev *event.UserJoined) {
 	r := p.rooms[ev.RoomID]
 	if ev.Incarnation == p.s.incarnation() && (r == nil || r.pending[ev.SessionID] == nil) {
 		// The connection went before its join was seen: nobody else will end this session.
-		p.s.ends.add(p, leftOf(e, ev), event.LeaveLeft)
+		if left := leftOf(e, ev); e.Offset < p.behind {
+			p.orphans[ev.SessionID] = left // unless its end follows
+		} else {
+			p.s.ends.add(p, left, event.LeaveLeft)
+		}
 	}
 	if r == nil {
 		return
@@ -130,6 +134,7 @@ func (c *conn) fitting(frames []shown) []shown {
 // left handles a user_left that the tail has read; the lock is held.
 func (p *partition) left(ev *event.UserLeft) {
 	p.s.ends.seen(ev.SessionID)
+	delete(p.orphans, ev.SessionID)
 	r := p.rooms[ev.RoomID]
 	if r == nil {
 		return

@@ -27,8 +27,14 @@ func (s *Server) followIncarnation(ctx context.Context) error {
 	for {
 		ended := s.sessions.IncarnationEnded()
 		id := s.sessions.Incarnation()
-		s.birth.Store(&id)
+		s.birth.Store(&id) // from here on no connection becomes a member under another one
 		s.reporter.Begin(id)
+		s.ends.forget(id)
+		for _, c := range s.connections() {
+			if c.birth != id {
+				c.shut(event.CloseLogUnavailable, "incarnation ended", event.LeaveGatewayLost)
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -36,10 +42,6 @@ func (s *Server) followIncarnation(ctx context.Context) error {
 		}
 		s.metrics.Incarnation.Inc()
 		s.log.Warn("incarnation was given up, closing its connections", "incarnation", id)
-		s.ends.forget()
-		for _, c := range s.connections() {
-			c.shut(event.CloseLogUnavailable, "incarnation ended", event.LeaveGatewayLost)
-		}
 	}
 }
 
@@ -60,6 +62,7 @@ func (s *Server) housekeeping(ctx context.Context) error {
 				}
 			}
 			s.hub.expire(now)
+			s.hub.mend()
 			s.ends.retry()
 			s.pingSilent(ctx, now)
 			s.metrics.QueuedBytes.Set(float64(s.memory.queued.Load()))
