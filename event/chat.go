@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/json"
 	"strconv"
+	"unicode/utf8"
 )
 
 // Message is something that a member said.
@@ -83,10 +84,14 @@ func (*CustomEvent) ID() string { return "" }
 // DedupeKey is empty.
 func (*CustomEvent) DedupeKey() string { return "" }
 
-// Validate checks room, user and event type, and that the payload is JSON.
+// Validate checks room, user and event type, and that the payload is JSON in UTF-8: other text in a frame would break the connections of
+// all members.
 func (e *CustomEvent) Validate() error {
-	if len(e.Payload) > 0 && !json.Valid(e.Payload) {
+	switch {
+	case len(e.Payload) > 0 && !json.Valid(e.Payload):
 		return &FieldError{Field: "payload", Problem: "must be JSON"}
+	case !utf8.Valid(e.Payload):
+		return &FieldError{Field: "payload", Problem: "must be UTF-8"}
 	}
 	return firstError(CheckRoomID(e.RoomID), CheckUser("user_id", e.UserID), checkText("event_type", e.EventType, 1, MaxEventTypeBytes))
 }

@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"math"
 	"unicode/utf8"
 )
 
@@ -13,9 +14,13 @@ const (
 	MaxClientMsgIDBytes = 64
 	MaxSessionIDBytes   = 64
 	MaxEventTypeBytes   = 128
+	MaxReasonBytes      = 64
 	MaxAdmins           = 1000
 	MaxContentBytes     = 900 << 10 // what a record can hold; the gateway's MAX_MESSAGE_BYTES is below
 )
+
+// MaxTimeMS is the last millisecond that a record may tell: the year 2106, where ClickHouse's hours end.
+const MaxTimeMS = math.MaxUint32*1000 + 999
 
 // FieldError tells which field is outside its contract, and what is allowed.
 type FieldError struct {
@@ -63,6 +68,13 @@ func checkText(field, s string, low, high int) error {
 		return &FieldError{field, fmt.Sprintf("must have %d to %d bytes", low, high)}
 	case !utf8.ValidString(s):
 		return &FieldError{field, "must be UTF-8"}
+	}
+	return nil
+}
+
+func checkTime(field string, ms int64) error {
+	if ms < 0 || ms > MaxTimeMS {
+		return &FieldError{field, fmt.Sprintf("must be 0 to %d", int64(MaxTimeMS))}
 	}
 	return nil
 }

@@ -91,9 +91,9 @@ type moderation struct {
 // Target returns the user whom it is about.
 func (e *moderation) Target() string { return e.UserID }
 
-// Validate checks room and user.
+// Validate checks room and users.
 func (e *moderation) Validate() error {
-	return firstError(CheckRoomID(e.RoomID), CheckUser("user_id", e.UserID))
+	return firstError(CheckRoomID(e.RoomID), CheckUser("user_id", e.UserID), checkText("by", e.By, 0, MaxUserBytes))
 }
 
 // UserBanned tells that a user was kicked and may not come back.
@@ -164,7 +164,7 @@ func (e *UserJoined) DedupeKey() string { return "j:" + e.SessionID }
 // Validate checks all ids.
 func (e *UserJoined) Validate() error {
 	return firstError(CheckRoomID(e.RoomID), CheckUser("user_id", e.UserID), CheckUser("nickname", e.Nickname),
-		checkText("session_id", e.SessionID, 1, MaxSessionIDBytes))
+		checkText("session_id", e.SessionID, 1, MaxSessionIDBytes), checkText("incarnation", e.Incarnation, 0, MaxSessionIDBytes))
 }
 
 // LeaveReason tells why a session ended.
@@ -217,10 +217,11 @@ func (e *UserLeft) LeaveTime(createdAt int64) int64 {
 	return max(t, e.JoinTimeMS)
 }
 
-// Validate checks all ids.
+// Validate checks all ids, and that the times are such as the history can hold.
 func (e *UserLeft) Validate() error {
 	return firstError(CheckRoomID(e.RoomID), CheckUser("user_id", e.UserID), CheckUser("nickname", e.Nickname),
-		checkText("session_id", e.SessionID, 1, MaxSessionIDBytes))
+		checkText("session_id", e.SessionID, 1, MaxSessionIDBytes), checkText("incarnation", e.Incarnation, 0, MaxSessionIDBytes),
+		checkText("reason", string(e.Reason), 0, MaxReasonBytes), checkTime("join_time_ms", e.JoinTimeMS), checkTime("leave_time_ms", e.LeaveTimeMS))
 }
 
 // GatewayFence is written under a dead gateway's producer id, so that the broker refuses whatever that gateway still sends.
