@@ -81,8 +81,9 @@ func New(ctx context.Context, cfg Config, deps Deps, log *slog.Logger) (*Server,
 	s := &Server{
 		cfg: cfg, deps: deps, log: log, faults: service.NewThrottle(log, time.Minute), klog: deps.Log, health: deps.Health,
 		keys: httpapi.NewKeys(cfg.AdminAPIKeys), conns: map[*conn]struct{}{},
-		web: httpapi.Responder{Log: log, Rules: rules}, policy: pagePolicy(chatPage),
+		policy: pagePolicy(chatPage),
 	}
+	s.web = httpapi.Responder{Log: log, Rules: rules, Faults: s.faults}
 	if s.health == nil {
 		s.health = metrics.NewHealth()
 	}

@@ -64,7 +64,7 @@ func New(ctx context.Context, cfg Config, deps Deps, log *slog.Logger) (*Server,
 	throttle := service.NewThrottle(log, 0)
 	s := &Server{
 		cfg: cfg, deps: deps, log: log, keys: httpapi.NewKeys(cfg.AdminAPIKeys), origins: httpapi.NewOrigins(cfg.AllowedOrigins),
-		web:  httpapi.Responder{Log: log, Rules: rules},
+		web:  httpapi.Responder{Log: log, Rules: rules, Faults: throttle},
 		chat: newMarks(deps.Log, event.Chat, throttle), sessions: newMarks(deps.Log, event.Sessions, throttle),
 		legacySlots: make(chan struct{}, cfg.LegacyParallel),
 	}

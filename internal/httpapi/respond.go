@@ -14,6 +14,8 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+
+	"splitsync/internal/service"
 )
 
 // Handler answers a request or returns an error that Responder turns into one.
@@ -21,8 +23,9 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 
 // Responder answers errors by one table.
 type Responder struct {
-	Log   *slog.Logger
-	Rules []Rule
+	Log    *slog.Logger
+	Rules  []Rule
+	Faults *service.Throttle // for answers of 501 and above; nil: they are logged at level debug only
 }
 
 // WriteJSON answers with status and v as JSON. It writes nothing when v cannot be encoded and returns the error.
@@ -67,16 +70,19 @@ func (rs Responder) Handle(h Handler) http.HandlerFunc {
 	}
 }
 
-// Fail answers err as problem+json. A 5xx is logged with its request id; a 500 names that id and nothing else.
+// Fail answers err as problem+json. A 5xx is logged with its request id: a 500, which names that id and nothing else, always at level error; others
+// at debug, because a storm of clients meets them all at once, and what caused them as a warning that is throttled.
 func (rs Responder) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := resolve(rs.Rules, err)
 	id := RequestID(r.Context())
 	detail := e.Detail
 	if e.Status >= 500 {
-		level := slog.LevelWarn
+		level := slog.LevelDebug
 		if e.Status == http.StatusInternalServerError {
 			level = slog.LevelError
 			detail = "internal error, request id " + id
+		} else if e.Cause != nil && rs.Faults != nil {
+			rs.Faults.Warn("answer/"+strconv.Itoa(e.Status), "requests are refused", "request_id", id, "status", e.Status, "err", err)
 		}
 		rs.logger().Log(r.Context(), level, "request failed", "request_id", id, "method", r.Method, "path", r.URL.Path, "status", e.Status, "err", err)
 	}
@@ -121,14 +127,14 @@ func (rs Responder) Router() *chi.Mux {
 	return r
 }
 
-// AccessLog logs each answer at level debug, and at info from 500 on: method, path without query, status, bytes, duration.
+// AccessLog logs each answer at level debug, and a 500 at info: method, path without query, status, bytes, duration.
 func (rs Responder) AccessLog(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
 			level := slog.LevelDebug
-			if ww.Status() >= 500 {
+			if ww.Status() == http.StatusInternalServerError {
 				level = slog.LevelInfo
 			}
 			rs.logger().Log(r.Context(), level, "request", "request_id", RequestID(r.Context()), "method", r.Method, "path", r.URL.Path,

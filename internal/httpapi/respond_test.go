@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/go-chi/chi/v5"
+
+	"splitsync/internal/service"
 )
 
 var errClosed = errors.New("room is closed")
@@ -100,6 +102,28 @@ func TestProblems(t *testing.T) {
 				t.Errorf("told too much: %s\n%s", w.Body, &log)
 			}
 		})
+	}
+}
+
+// A reconnect storm must not flood the log.
+func TestAStormOfRefusalsIsOneLine(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&out, nil)) // level info
+	rs := Responder{Log: log, Faults: service.NewThrottle(log, time.Minute)}
+	r := rs.Router()
+	r.Get("/starting", rs.Handle(func(http.ResponseWriter, *http.Request) error { return Unavailable(time.Second, nil, "starting") }))
+	r.Get("/broken", rs.Handle(func(http.ResponseWriter, *http.Request) error { return Unavailable(time.Second, errClosed, "the log is unavailable") }))
+	for range 50 {
+		for _, path := range []string{"/starting", "/broken"} {
+			w := httptest.NewRecorder()
+			r.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			if w.Code != 503 || w.Header().Get("Retry-After") != "1" {
+				t.Fatalf("%s: %d %v", path, w.Code, w.Header())
+			}
+		}
+	}
+	if lines := strings.Count(out.String(), "\n"); lines != 1 || !strings.Contains(out.String(), "room is closed") {
+		t.Errorf("%d lines:\n%s", lines, &out)
 	}
 }
 
