@@ -112,7 +112,9 @@ func TestAStormOfRefusalsIsOneLine(t *testing.T) {
 	rs := Responder{Log: log, Faults: service.NewThrottle(log, time.Minute)}
 	r := rs.Router()
 	r.Get("/starting", rs.Handle(func(http.ResponseWriter, *http.Request) error { return Unavailable(time.Second, nil, "starting") }))
-	r.Get("/broken", rs.Handle(func(http.ResponseWriter, *http.Request) error { return Unavailable(time.Second, errClosed, "the log is unavailable") }))
+	r.Get("/broken", rs.Handle(func(http.ResponseWriter, *http.Request) error {
+		return Unavailable(time.Second, errClosed, "the log is unavailable")
+	}))
 	for range 50 {
 		for _, path := range []string{"/starting", "/broken"} {
 			w := httptest.NewRecorder()
