@@ -2,12 +2,16 @@ package gateway
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"time"
 
 	"splitsync/event"
 	"splitsync/internal/httpapi"
 )
+
+// healthWithin bounds how long each server is asked.
+const healthWithin = 2 * time.Second
 
 // healthRoute is GET /management/health: OK without a key while the process answers; ?verbose=1 with one.
 func (s *Server) healthRoute(w http.ResponseWriter, r *http.Request) error {
@@ -29,10 +33,10 @@ func (s *Server) healthRoute(w http.ResponseWriter, r *http.Request) error {
 
 // verboseHealth tells what this gateway knows; what it does not know is null.
 func (s *Server) verboseHealth(ctx context.Context) map[string]any {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ask, cancel := context.WithTimeout(ctx, healthWithin)
 	defer cancel()
 	status, kafka := "ok", "ok"
-	if _, _, err := s.klog.Offsets(ctx, event.Rooms, 0); err != nil {
+	if _, _, err := s.klog.Offsets(ask, event.Rooms, 0); err != nil {
 		status, kafka = "degraded", "unreachable"
 	}
 	if s.available() != nil || s.writable() != nil {
@@ -46,9 +50,9 @@ func (s *Server) verboseHealth(ctx context.Context) map[string]any {
 		out["disk_free"] = s.free.Load()
 	}
 	if s.deps.Verbose != nil {
-		for k, v := range s.deps.Verbose() {
-			out[k] = v
-		}
+		ask, cancel := context.WithTimeout(ctx, healthWithin) // its own: Kafka may have used up the other
+		defer cancel()
+		maps.Copy(out, s.deps.Verbose(ask))
 	}
 	return out
 }

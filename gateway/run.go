@@ -29,7 +29,8 @@ type Deps struct {
 	Metrics   *metrics.Registry      // nil: the gateway's metrics are registered nowhere
 	Health    *metrics.Health        // nil: nobody asks
 	FreeBytes func() (uint64, error) // free disk of the log; nil: not checked
-	Verbose   func() map[string]any  // adds to the verbose health; nil: nothing
+	// Verbose adds to the verbose health, what is there under its keys is replaced; nil: nothing. ctx ends after 2 s.
+	Verbose func(ctx context.Context) map[string]any
 }
 
 // Server is one gateway.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"splitsync/gateway"
 	"splitsync/internal/devstack"
 )
 
@@ -24,7 +25,7 @@ func startServers(ctx context.Context, cfg Config, dir *devstack.DataDir, log *s
 	s := &servers{log: log}
 	defer func() {
 		if err != nil {
-			_ = s.stop() // err is what the caller can do something about
+			_ = s.stop(ctx) // err is what the caller can do something about
 		}
 	}()
 	if cfg.ownKafka {
@@ -82,11 +83,11 @@ func (s *servers) child() *devstack.ClickHouse {
 	return s.clickhouse
 }
 
-// stop ends both.
-func (s *servers) stop() error {
+// stop ends both, also after ctx has ended.
+func (s *servers) stop(ctx context.Context) error {
 	var err error
 	if c := s.child(); c != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 		defer cancel()
 		err = c.Stop(ctx)
 	}
@@ -97,16 +98,13 @@ func (s *servers) stop() error {
 }
 
 // checkFree refuses to start on a disk that is all but full.
-func checkFree(dir *devstack.DataDir, log *slog.Logger) error {
-	const least, wanted = 128 << 20, 1 << 30
-	free, err := dir.FreeBytes()
+func checkFree(dir string, free uint64, log *slog.Logger) error {
+	const least = 128 << 20
 	switch {
-	case err != nil:
-		return err
 	case free < least:
-		return fmt.Errorf("%s has %d MiB of free disk, splitsync needs 1 GiB: make room, or set DATA_DIR to a folder on another disk", dir.Path(), free>>20)
-	case free < wanted:
-		log.Warn("less than 1 GiB of disk is free: new messages are refused until there is more", "free_mib", free>>20, "data_dir", dir.Path())
+		return fmt.Errorf("%s has %d MiB of free disk, splitsync needs 1 GiB: make room, or set DATA_DIR to a folder on another disk", dir, free>>20)
+	case free < gateway.MinFreeBytes:
+		log.Warn("less than 1 GiB of disk is free: new messages are refused until there is more", "free_mib", free>>20, "data_dir", dir)
 	}
 	return nil
 }

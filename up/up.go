@@ -13,7 +13,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"time"
 
 	"splitsync/exporter"
 	"splitsync/gateway"
@@ -49,13 +48,25 @@ type process struct {
 
 // Run starts everything, tells on out where things are, and serves until ctx ends; then it drains and stops all, the servers last. An error
 // is one line that says what to do.
-func Run(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) (err error) {
-	p := &process{cfg: cfg, log: log, out: out, reg: metrics.NewRegistry(service.Version()), health: metrics.NewHealth()}
+func Run(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) error {
+	return newProcess(cfg, out, log).run(ctx)
+}
+
+func newProcess(cfg Config, out io.Writer, log *slog.Logger) *process {
+	return &process{cfg: cfg, log: log, out: out, reg: metrics.NewRegistry(service.Version()), health: metrics.NewHealth()}
+}
+
+func (p *process) run(ctx context.Context) (err error) {
+	cfg, log := p.cfg, p.log
 	if p.dir, err = devstack.OpenDataDir(cfg.Gateway.DataDir); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.dir.Close()) }()
-	if err := checkFree(p.dir, log); err != nil {
+	free, err := p.dir.FreeBytes()
+	if err != nil {
+		return err
+	}
+	if err := checkFree(p.dir.Path(), free, log); err != nil {
 		return err
 	}
 	if err := p.makeSecrets(); err != nil {
@@ -72,10 +83,10 @@ func Run(ctx context.Context, cfg Config, out io.Writer, log *slog.Logger) (err 
 	if p.metrics != nil {
 		defer func() { _ = p.metrics.Close() }()
 	}
-	if p.servers, err = startServers(ctx, cfg, p.dir, log, func(line string) { fmt.Fprintln(out, line) }); err != nil {
+	if p.servers, err = startServers(ctx, cfg, p.dir, log, func(line string) { fmt.Fprintln(p.out, line) }); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.servers.stop()) }()
+	defer func() { err = errors.Join(err, p.servers.stop(ctx)) }()
 	closeStores, err := p.openStores(ctx)
 	defer closeStores()
 	if err != nil {
@@ -134,18 +145,17 @@ func (p *process) openRoles(ctx context.Context) (err error) {
 func (p *process) role(name string) *slog.Logger { return p.log.With("role", name) }
 
 // verbose adds to the health what the gateway alone does not know.
-func (p *process) verbose() map[string]any {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	clickhouse := "ok"
+func (p *process) verbose(ctx context.Context) map[string]any {
+	out := map[string]any{"clickhouse": "ok"}
 	if p.store.Ping(ctx) != nil {
-		clickhouse = "unreachable"
+		out["clickhouse"], out["status"] = "unreachable", "degraded"
 	}
 	callbacks := map[string]any{}
 	for stream, st := range p.exporter.Status() {
 		callbacks[string(stream)] = map[string]any{"state": st.State, "last_error": st.LastError, "lag": st.Lag}
 	}
-	return map[string]any{"clickhouse": clickhouse, "callbacks": callbacks}
+	out["callbacks"] = callbacks
+	return out
 }
 
 // serve runs the roles in two stages: clients first, so that what they still send is drained into the log, then what reads the log.
