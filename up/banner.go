@@ -13,7 +13,7 @@ func (p *process) banner(addr net.Addr) {
 		"splitsync is up",
 		"  chat page     " + base + "/",
 		"  API           " + base + "/docs",
-		"  metrics       http://" + p.cfg.Gateway.MetricsAddress + "/metrics",
+		"  metrics       " + p.metricsAt(),
 		"  data          " + p.dir.Path(),
 	}
 	lines = append(lines, "  API key       "+p.shown(p.cfg.makeKey, p.cfg.Gateway.AdminAPIKeys, "api-key"))
@@ -33,6 +33,13 @@ func (p *process) banner(addr net.Addr) {
 		lines = append(lines, "  WARNING       anybody who reaches this address may chat as anybody: set GATEWAY_AUTH=jwt")
 	}
 	fmt.Fprintln(p.out, strings.Join(append(lines, "  Ctrl-C stops it"), "\n"))
+}
+
+func (p *process) metricsAt() string {
+	if p.metrics == nil {
+		return "off"
+	}
+	return "http://" + p.metrics.Addr().String() + "/metrics"
 }
 
 func (p *process) shown(made bool, values []string, file string) string {

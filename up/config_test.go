@@ -104,7 +104,7 @@ func shownBy(t *testing.T, addr net.Addr, env ...string) string {
 func TestTheBannerShowsOnlySecretsThatUpMade(t *testing.T) {
 	local := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 3000}
 	made := shownBy(t, local)
-	for _, want := range []string{"http://127.0.0.1:3000/", "http://127.0.0.1:9464/metrics", "127.0.0.1:19092 (embedded)", "127.0.0.1:19000", "api-key", "callback-signing-secret"} {
+	for _, want := range []string{"http://127.0.0.1:3000/", "metrics       off", "127.0.0.1:19092 (embedded)", "127.0.0.1:19000", "api-key", "callback-signing-secret"} {
 		if !strings.Contains(made, want) {
 			t.Errorf("no %s in:\n%s", want, made)
 		}
