@@ -3,6 +3,8 @@ package history
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"splitsync/event"
 )
@@ -13,20 +15,21 @@ type RoomCounters struct {
 	LastActivityMS int64 // Unix milliseconds; 0 = none
 }
 
+// countersAQuery is how many rooms one query counts: it names each twice, within the 256 KiB that ClickHouse parses.
+const countersAQuery = 500
+
 // RoomCounters returns, for every room of below, its statistics from the records of the topic sessions with a seq lower than the room's
 // value. PeakUsers is the greatest that was stored, which may be of a later seq. Rooms that have nothing stored are absent.
 func (s *Store) RoomCounters(ctx context.Context, below map[string]uint64) (map[string]RoomCounters, error) {
 	out := make(map[string]RoomCounters, len(below))
-	ids := make([]string, 0, len(below))
-	for id := range below {
-		ids = append(ids, id)
-	}
-	recount, err := s.storedCounters(ctx, below, ids, out)
-	if err == nil && len(recount) > 0 {
-		err = s.countSessions(ctx, below, recount, out)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("count sessions of %d rooms: %w", len(ids), err)
+	for ids := range slices.Chunk(slices.Collect(maps.Keys(below)), countersAQuery) {
+		recount, err := s.storedCounters(ctx, below, ids, out)
+		if err == nil && len(recount) > 0 {
+			err = s.countSessions(ctx, below, recount, out)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("count sessions of %d rooms: %w", len(ids), err)
+		}
 	}
 	return out, nil
 }

@@ -57,11 +57,7 @@ func (s *Store) MessagePage(ctx context.Context, q MessageQuery) ([]event.ChatRe
 	if take == 0 {
 		return nil, info, nil
 	}
-	records := make([]event.ChatRecord, 0, take)
-	err = s.messages(ctx, c, hours, first, take, q.Asc, func(r event.ChatRecord) error {
-		records = append(records, r)
-		return nil
-	})
+	records, err := s.messages(ctx, c, hours, first, take, q.Asc)
 	return records, info, err
 }
 
@@ -77,36 +73,45 @@ func (s *Store) EachMessage(ctx context.Context, q MessageQuery, newest int64, f
 	if err != nil {
 		return false, fmt.Errorf("count messages of %s: %w", q.RoomID, err)
 	}
-	return s.each(hours, newest, func(first, take int64) error {
-		return s.messages(ctx, c, hours, first, take, true, f)
+	return s.each(hours, newest, func(first, take int64) (bytes int64, err error) {
+		records, err := s.messages(ctx, c, hours, first, take, true)
+		if err != nil {
+			return 0, err
+		}
+		for i := range records {
+			bytes += int64(len(records[i].Content)) + 200
+			if err := f(records[i]); err != nil {
+				return 0, err
+			}
+		}
+		return bytes, nil
 	})
 }
 
-// messages calls f for take records, from number first, counted from the oldest.
-func (s *Store) messages(ctx context.Context, c *scope, hours []hour, first, take int64, asc bool, f func(event.ChatRecord) error) error {
+// messages returns take messages, from number first, counted from the oldest.
+func (s *Store) messages(ctx context.Context, c *scope, hours []hour, first, take int64, asc bool) ([]event.ChatRecord, error) {
 	p, err := s.locate(ctx, c, hours, first, take, asc)
 	if err != nil {
-		return fmt.Errorf("find messages of %s: %w", c.room, err)
+		return nil, fmt.Errorf("find messages of %s: %w", c.room, err)
 	}
 	query, args := c.read(s, messageFields, p, asc)
 	rows, err := s.conn.Query(ctx, query, args...)
 	if err != nil {
-		return fmt.Errorf("read messages of %s: %w", c.room, err)
+		return nil, fmt.Errorf("read messages of %s: %w", c.room, err)
 	}
 	defer rows.Close()
+	records := make([]event.ChatRecord, 0, take)
 	for rows.Next() {
-		m, err := scanMessage(rows)
+		r, err := scanMessage(rows)
 		if err != nil {
-			return fmt.Errorf("read messages of %s: %w", c.room, err)
+			return nil, fmt.Errorf("read messages of %s: %w", c.room, err)
 		}
-		if err := f(m.chat()); err != nil {
-			return err
-		}
+		records = append(records, r.chat())
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read messages of %s: %w", c.room, err)
+		return nil, fmt.Errorf("read messages of %s: %w", c.room, err)
 	}
-	return nil
+	return records, nil
 }
 
 func scanMessage(rows driver.Rows) (m MessageRow, err error) {

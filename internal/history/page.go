@@ -4,12 +4,14 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"splitsync/event"
 )
 
 const hourMS = int64(time.Hour / time.Millisecond)
 
-// endOfTime is behind every time that ClickHouse's DateTime64(3) and DateTime can hold, in Unix milliseconds.
-const endOfTime = int64(math.MaxUint32) * 1000
+// endOfTime is the last time that both ClickHouse's DateTime64(3) and DateTime can hold, in Unix milliseconds.
+const endOfTime = int64(event.MaxTimeMS)
 
 // Window bounds what a query sees. The zero value of a bound means that there is none. All bounds hold.
 type Window struct {
@@ -21,6 +23,9 @@ type Window struct {
 
 // seqs returns the range of seqs that the window allows, both ends inclusive. It is empty when low > high.
 func (w Window) seqs() (low, high uint64) {
+	if w.AfterSeq == math.MaxUint64 {
+		return 1, 0
+	}
 	if w.AfterSeq > 0 {
 		low = w.AfterSeq + 1
 	}

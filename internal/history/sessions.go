@@ -49,11 +49,7 @@ func (s *Store) SessionPage(ctx context.Context, q SessionQuery) ([]event.Sessio
 	if take == 0 {
 		return nil, info, nil
 	}
-	records := make([]event.SessionRecord, 0, take)
-	err = s.sessions(ctx, c, hours, first, take, q.Asc, func(r event.SessionRecord) error {
-		records = append(records, r)
-		return nil
-	})
+	records, err := s.sessions(ctx, c, hours, first, take, q.Asc)
 	return records, info, err
 }
 
@@ -68,36 +64,45 @@ func (s *Store) EachSession(ctx context.Context, q SessionQuery, newest int64, f
 	if err != nil {
 		return false, fmt.Errorf("count sessions of %s: %w", q.RoomID, err)
 	}
-	return s.each(hours, newest, func(first, take int64) error {
-		return s.sessions(ctx, c, hours, first, take, true, f)
+	return s.each(hours, newest, func(first, take int64) (bytes int64, err error) {
+		records, err := s.sessions(ctx, c, hours, first, take, true)
+		if err != nil {
+			return 0, err
+		}
+		for i := range records {
+			bytes += 200
+			if err := f(records[i]); err != nil {
+				return 0, err
+			}
+		}
+		return bytes, nil
 	})
 }
 
-// sessions calls f for take sessions, from number first, counted from the oldest.
-func (s *Store) sessions(ctx context.Context, c *scope, hours []hour, first, take int64, asc bool, f func(event.SessionRecord) error) error {
+// sessions returns take sessions, from number first, counted from the oldest.
+func (s *Store) sessions(ctx context.Context, c *scope, hours []hour, first, take int64, asc bool) ([]event.SessionRecord, error) {
 	p, err := s.locate(ctx, c, hours, first, take, asc)
 	if err != nil {
-		return fmt.Errorf("find sessions of %s: %w", c.room, err)
+		return nil, fmt.Errorf("find sessions of %s: %w", c.room, err)
 	}
 	query, args := c.read(s, sessionFields, p, asc)
 	rows, err := s.conn.Query(ctx, query, args...)
 	if err != nil {
-		return fmt.Errorf("read sessions of %s: %w", c.room, err)
+		return nil, fmt.Errorf("read sessions of %s: %w", c.room, err)
 	}
 	defer rows.Close()
+	records := make([]event.SessionRecord, 0, take)
 	for rows.Next() {
 		r, err := scanSession(rows)
 		if err != nil {
-			return fmt.Errorf("read sessions of %s: %w", c.room, err)
+			return nil, fmt.Errorf("read sessions of %s: %w", c.room, err)
 		}
-		if err := f(r.session(c.window.Snapshot)); err != nil {
-			return err
-		}
+		records = append(records, r.session(c.window.Snapshot))
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read sessions of %s: %w", c.room, err)
+		return nil, fmt.Errorf("read sessions of %s: %w", c.room, err)
 	}
-	return nil
+	return records, nil
 }
 
 func scanSession(rows driver.Rows) (r SessionRow, err error) {

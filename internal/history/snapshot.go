@@ -75,20 +75,30 @@ func sum(hours []hour) (total int64) {
 	return total
 }
 
-// chunk is how many records one query of a stream reads.
-const chunk = 50_000
+// A stream is read in chunks, each whole before the first of its records is given out: so a slow reader holds no connection, and no query of
+// the server runs into its time.
+const (
+	chunk      = 10_000  // records, at most
+	firstChunk = 1000    // records of the first chunk: nothing is known of their size
+	chunkBytes = 8 << 20 // what a chunk should have, going by the one before it
+)
 
-// each cuts the newest records (all if 0) of hours into chunks and calls read for one after the other, oldest first.
-func (s *Store) each(hours []hour, newest int64, read func(first, take int64) error) (truncated bool, err error) {
+// each cuts the newest records (all if 0) of hours into chunks and calls read for one after the other, oldest first. read returns the size
+// of what it read.
+func (s *Store) each(hours []hour, newest int64, read func(first, take int64) (bytes int64, err error)) (truncated bool, err error) {
 	total := sum(hours)
 	first := int64(0)
 	if newest > 0 && total > newest {
 		first, truncated = total-newest, true
 	}
-	for ; first < total; first += s.chunk {
-		if err := read(first, min(s.chunk, total-first)); err != nil {
+	for size := min(firstChunk, s.chunk); first < total; {
+		take := min(size, total-first)
+		bytes, err := read(first, take)
+		if err != nil {
 			return truncated, err
 		}
+		first += take
+		size = max(1, min(s.chunk, take*chunkBytes/max(bytes, 1)))
 	}
 	return truncated, nil
 }
