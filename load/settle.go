@@ -71,16 +71,16 @@ func each(ctx context.Context, rooms []*room, f func(ctx context.Context, r *roo
 func (p *play) readStore(ctx context.Context) (map[string][]mark, error) {
 	var mu sync.Mutex
 	stored := map[string][]mark{}
+	if err := p.awaitTotals(ctx); err != nil {
+		return nil, err
+	}
 	err := each(ctx, p.order, func(ctx context.Context, r *room) error {
-		if err := p.awaitStore(ctx, r); err != nil {
-			return err
+		marks, err := p.read(ctx, r)
+		if err == nil && len(marks) < len(r.acked)+len(r.already) {
+			if err = p.awaitStore(ctx, r); err == nil {
+				marks, err = p.read(ctx, r)
+			}
 		}
-		var marks []mark
-		err := p.api.walk(ctx, r.id, func(rec *event.ChatRecord) {
-			m := markOf(rec)
-			m.user = r.user(rec.UserID)
-			marks = append(marks, m)
-		})
 		mu.Lock()
 		defer mu.Unlock()
 		stored[r.id] = marks
@@ -92,6 +92,35 @@ func (p *play) readStore(ctx context.Context) (map[string][]mark, error) {
 	}
 	p.stored.Store(int64(total))
 	return stored, err
+}
+
+// read returns what is stored of a room.
+func (p *play) read(ctx context.Context, r *room) (marks []mark, err error) {
+	err = p.api.walk(ctx, r.id, func(rec *event.ChatRecord) {
+		m := markOf(rec)
+		m.user = r.user(rec.UserID)
+		marks = append(marks, m)
+	})
+	return marks, err
+}
+
+// awaitTotals waits until the store counts as many messages as were acknowledged, in all rooms, or no more come. It asks for all rooms at once;
+// what is still missing then is looked at room by room.
+func (p *play) awaitTotals(ctx context.Context) error {
+	want := int(p.acked.Load() + p.already.Load())
+	for last, until := -1, time.Now().Add(p.cfg.Settle/4); ; {
+		p.countStored(ctx)
+		n := int(p.stored.Load())
+		if n >= want || time.Now().After(until) {
+			return nil
+		}
+		if n != last {
+			last, until = n, time.Now().Add(p.cfg.Settle/4)
+		}
+		if !sleep(ctx, settleEvery) {
+			return ctx.Err()
+		}
+	}
 }
 
 // awaitStore waits until a room has what was acknowledged, or all of its log is stored, or nothing comes any more.

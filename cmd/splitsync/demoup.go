@@ -92,7 +92,9 @@ func (o *demoOptions) environ(ports []int, home, key, secret, receiver string) [
 		"ROOM_EVENT_CALLBACK_URL=" + receiver + "/room-events", "CHAT_HISTORY_CALLBACK_URL=" + receiver + "/chat",
 		"SESSION_HISTORY_CALLBACK_URL=" + receiver + "/sessions", "PERIODIC_SYNC_CALLBACK_URL=" + receiver + "/periodic",
 		"DATA_CALLBACK_URL=" + receiver + "/data", "DATA_CALLBACK_MAX_RECORDS=100",
-		"CHAT_HISTORY_BATCH_INTERVAL_SECONDS=2", "SESSION_HISTORY_BATCH_INTERVAL_SECONDS=2", "SYNC_INTERVAL_SECONDS=2",
+		"CHAT_HISTORY_BATCH_INTERVAL_SECONDS=2", "SESSION_HISTORY_BATCH_INTERVAL_SECONDS=2",
+		// A round of both snapshot streams is four queries a room: many rooms get it less often, else it is what the machine does.
+		"SYNC_INTERVAL_SECONDS=" + strconv.Itoa(max(2, o.play.Rooms/10)),
 	}
 }
 
