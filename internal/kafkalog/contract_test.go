@@ -203,3 +203,31 @@ func TestUndecodableRecordsKeepTheirPlace(t *testing.T) {
 		}
 	}
 }
+
+// Several processes that set up one log at once agree on it.
+func TestMigrateByManyAtOnce(t *testing.T) {
+	addr, prefix := testkit.Kafka(t), testkit.Prefix(t)
+	metas := make([]kafkalog.Meta, 4)
+	var wg sync.WaitGroup
+	for i := range metas {
+		wg.Go(func() {
+			cfg := kafkalog.Config{Brokers: []string{addr}, TopicPrefix: prefix, Partitions: 2, ReplicationFactor: 1, RetentionHours: 168}
+			l, err := kafkalog.Open(t.Context(), cfg, testkit.Log(t))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer l.Close()
+			if err := l.Migrate(t.Context()); err != nil {
+				t.Error(err)
+			}
+			metas[i] = l.Meta()
+		})
+	}
+	wg.Wait()
+	for _, m := range metas {
+		if m != metas[0] || m.Partitions != 2 {
+			t.Errorf("meta %+v and %+v", m, metas[0])
+		}
+	}
+}

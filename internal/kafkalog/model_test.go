@@ -176,3 +176,19 @@ func TestSequencesStartAgainAtZero(t *testing.T) {
 		}
 	}
 }
+
+// What is not an incarnation fences nobody, and above all not a producer without an id, which could be fenced again and again.
+func TestFenceTakesOnlyIncarnations(t *testing.T) {
+	l := modelLog(newBroker(3, 0))
+	for _, id := range []string{"", "x", "5", "5-", "-1-0", "5--1", "5-0junk", " 5-0", "05-0", "1-32767", "1-99999"} {
+		if _, err := l.Fence(t.Context(), event.Rooms, 0, id, Outgoing{Time: 1}); !errors.Is(err, ErrNotIncarnation) {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+	if _, err := l.Fence(t.Context(), event.Rooms, 0, "5-0", Outgoing{Value: []byte("f")}); err == nil {
+		t.Error("a fence without a time was taken")
+	}
+	if at, err := l.Fence(t.Context(), event.Rooms, 0, "5-0", Outgoing{Value: []byte("f"), Time: 1}); err != nil || at != 0 {
+		t.Errorf("fenced at %d: %v", at, err)
+	}
+}
