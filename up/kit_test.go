@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -141,10 +142,12 @@ func (r *running) end() {
 	}
 }
 
-// call asks a route with the key.
+// call asks a route with the key; the code is 0 without an answer within some seconds.
 func (r *running) call(method, path, body string) (int, string, http.Header) {
 	r.t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), method, r.base+path, strings.NewReader(body))
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, r.base+path, strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -182,13 +185,19 @@ func (r *running) join(room, user, token string) *client.Conn {
 	return c
 }
 
+// say says content until it is durable: a log that has just come back may still be refused.
 func (r *running) say(c *client.Conn, content string) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), soon)
-	defer cancel()
-	if _, err := c.Send(ctx, content); err != nil {
-		r.t.Fatalf("say %s: %v", content, err)
-	}
+	testkit.Eventually(r.t, soon, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), soon)
+		defer cancel()
+		_, err := c.Send(ctx, content, client.WithClientMsgID(content))
+		var refused *client.Error
+		if err != nil && (!errors.As(err, &refused) || !refused.Retryable) {
+			r.t.Fatalf("say %s: %v", content, err)
+		}
+		return err
+	})
 }
 
 // history waits until the sync API has exactly these contents, newest first.
