@@ -74,8 +74,9 @@ demo: fetch ## play a chat log through everything and show the ledger
 	exec bin/splitsync demo $(ARGS)
 
 .PHONY: docs
-docs: ## write the generated pages: docs/CONFIG.md, docs/METRICS.md
+docs: ## write the generated pages: docs/CONFIG.md, docs/EVENTS.md, docs/METRICS.md
 	$(GO) run ./cmd/splitsync help config --markdown > docs/CONFIG.md.new && mv docs/CONFIG.md.new docs/CONFIG.md
+	$(GO) run ./cmd/splitsync help events --markdown > docs/EVENTS.md.new && mv docs/EVENTS.md.new docs/EVENTS.md
 	$(GO) run ./cmd/splitsync help metrics --markdown > docs/METRICS.md.new && mv docs/METRICS.md.new docs/METRICS.md
 
 .PHONY: clean

@@ -46,7 +46,7 @@ func New(_ context.Context, cfg Callbacks, deps Deps, log *slog.Logger) (*Export
 	if deps.Fault == nil {
 		deps.Fault = noFault{}
 	}
-	e := &Exporter{cfg: cfg, deps: deps, log: log.With("role", "exporter"), streams: map[Stream]*stream{}}
+	e := &Exporter{cfg: cfg, deps: deps, log: log, streams: map[Stream]*stream{}}
 	if err := metrics.New(deps.Metrics, &e.metrics); err != nil {
 		return nil, err
 	}

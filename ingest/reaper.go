@@ -159,7 +159,12 @@ func (r *reaper) fence(ctx context.Context, id string) error {
 		if !r.g.Live() {
 			return kafkalog.ErrLeaseExpired
 		}
-		if _, err := r.s.log.Fence(ctx, event.Sessions, p, id, rec); err != nil {
+		_, err := r.s.log.Fence(ctx, event.Sessions, p, id, rec)
+		if errors.Is(err, kafkalog.ErrNotIncarnation) { // another writer's name: there is no producer to fence, its sessions end all the same
+			r.s.logger.Warn("incarnation of open sessions cannot be fenced", "incarnation", id)
+			break
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -173,6 +173,24 @@ func TestReaperKnowsGatewaysWithoutHeartbeats(t *testing.T) {
 	}
 }
 
+// An incarnation that names no producer cannot be fenced; it neither stops the reaping of others nor keeps its sessions open.
+func TestReaperPassesAnIncarnationThatIsNone(t *testing.T) {
+	f := newFixture(t, 1)
+	dead := f.producer(event.Sessions)
+	f.join(dead, "room-1", "s1")
+	foreign := &event.UserJoined{RoomID: "room-1", UserID: "u", Nickname: "n", SessionID: "s2", Incarnation: "another writer"}
+	if _, err := dead.AppendEvent(t.Context(), foreign, 0); err != nil {
+		t.Fatal(err)
+	}
+	f.ingest(quick)
+	testkit.Eventually(t, 20*time.Second, func() error {
+		if n := f.number("SELECT countIf(leave_reason = 'gateway_lost') FROM $user_sessions"); n != 2 {
+			return fmt.Errorf("%d of 2 sessions closed", n)
+		}
+		return nil
+	})
+}
+
 // An outage of the log stops heartbeats and probes alike and ends nobody's session.
 func TestReaperKillsNobodyForAnOutageOfTheLog(t *testing.T) {
 	broker := testkit.FreshBroker(t, devstack.BrokerConfig{})

@@ -128,7 +128,7 @@ func (p *process) openRoles(ctx context.Context) (err error) {
 	}
 	p.exporter, err = exporter.New(ctx, p.cfg.Exporter.Callbacks, exporter.Deps{
 		Kafka: p.klog, History: p.store, Metrics: p.reg, Spool: p.dir.Path("spool"),
-	}, p.log)
+	}, p.role("exporter"))
 	if err != nil {
 		return err
 	}

@@ -7,15 +7,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"splitsync/event"
 	"splitsync/internal/config"
 	"splitsync/internal/metrics"
 )
 
-// helpCommand is cobra's help and the two pages that are made from the code.
+// helpCommand is cobra's help and the pages that are made from the code.
 func helpCommand(a *app) *cobra.Command {
 	help := &cobra.Command{
 		Use:   "help [command]",
-		Short: "Help about a command, or about config or metrics",
+		Short: "Help about a command, or about config, events or metrics",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, _, err := cmd.Root().Find(args)
 			if err != nil {
@@ -26,6 +27,7 @@ func helpCommand(a *app) *cobra.Command {
 	}
 	help.AddCommand(
 		pageCommand(a, "config", "Every setting with its default", func() (string, error) { return config.Docs(configSections()...) }),
+		pageCommand(a, "events", "Every kind of records in the log", func() (string, error) { return event.Document(), nil }),
 		pageCommand(a, "metrics", "Every metric", func() (string, error) { return metrics.Docs(metricSections()...) }),
 	)
 	return help

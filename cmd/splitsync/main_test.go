@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"splitsync/event"
 	"splitsync/internal/config"
 	"splitsync/internal/metrics"
 )
@@ -54,6 +55,7 @@ func TestExitCodes(t *testing.T) {
 func TestGeneratedPages(t *testing.T) {
 	for name, page := range map[string]func() (string, error){
 		"CONFIG.md":  func() (string, error) { return config.Docs(configSections()...) },
+		"EVENTS.md":  func() (string, error) { return event.Document(), nil },
 		"METRICS.md": func() (string, error) { return metrics.Docs(metricSections()...) },
 	} {
 		want, err := page()
