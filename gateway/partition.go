@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -80,7 +79,8 @@ func (p *partition) open(ctx context.Context) (chat, sessions *kafkalog.Tail, er
 	for st, tail := range map[*stream]*kafkalog.Tail{p.chat: chat, p.sessions: sessions} {
 		st.next = tail.Position()
 		st.created.Store(tail.LastCreatedAt())
-		st.resolve = func(f *flight, s sighting) { p.resolve(ctx, st, tail, f, s) }
+		r := &resolver{s: p.s, st: st, facts: tail.ResolveAll}
+		st.resolve = func(l landing) { r.add(ctx, l) }
 	}
 	p.position = chat.Position()
 	return chat, sessions, nil
@@ -117,17 +117,6 @@ func (p *partition) unseen() int64 {
 		return p.from
 	}
 	return p.sessions.next
-}
-
-// resolve reads the log back for the first record of a duplicate, in a goroutine of its own.
-func (p *partition) resolve(ctx context.Context, st *stream, tail *kafkalog.Tail, f *flight, s sighting) {
-	p.s.spawn(func() {
-		facts, err := tail.ResolveFirst(ctx, s.entry)
-		if err != nil {
-			err = fmt.Errorf("%w: %w", kafkalog.ErrOutcomeUnknown, err)
-		}
-		st.settle(f, facts, err)
-	})
 }
 
 func (p *partition) follow(ctx context.Context, st *stream, tail *kafkalog.Tail, show func([]kafkalog.Entry)) error {

@@ -27,18 +27,24 @@ type stream struct {
 	created  atomic.Int64 // running maximum of the record times that the tail has seen, Unix ms
 
 	mu      sync.Mutex
-	next    int64                   // offset that the tail reads next
-	flight  []*flight               // in the order in which they were sent; ended ones at the front are dropped
-	open    int                     // of flight, those without an outcome
-	waiting map[int64]*flight       // answered, not yet read back
-	seen    []sighting              // ascending offsets, those that an answer may still name
-	resolve func(*flight, sighting) // looks up the first record of a duplicate that the window no longer tells
+	next    int64             // offset that the tail reads next
+	flight  []*flight         // in the order in which they were sent; ended ones at the front are dropped
+	open    int               // of flight, those without an outcome
+	waiting map[int64]*flight // answered, not yet read back
+	seen    []sighting        // ascending offsets, those that an answer may still name
+	resolve func(landing)     // looks up the first record of a duplicate that the window no longer tells
 }
 
 // sighting is what the tail told of one offset.
 type sighting struct {
 	offset int64
 	entry  kafkalog.Entry
+}
+
+// landing is an append that is durable and was read back.
+type landing struct {
+	f *flight
+	s sighting
 }
 
 // flight is an append that has no outcome yet.
@@ -159,15 +165,11 @@ func (st *stream) answered(f *flight, offset int64, err error) {
 		st.settle(f, kafkalog.Facts{}, fmt.Errorf("offset %d of %s/%d: %w", offset, st.topic, st.number, kafkalog.ErrOutcomeUnknown))
 		return
 	}
-	st.land(f, s)
+	st.land(landing{f, s})
 }
 
 // observe takes what the tail has read, after it was shown to the members.
 func (st *stream) observe(entries []kafkalog.Entry) {
-	type landing struct {
-		f *flight
-		s sighting
-	}
 	var landed []landing
 	st.mu.Lock()
 	for i := range entries {
@@ -186,16 +188,16 @@ func (st *stream) observe(entries []kafkalog.Entry) {
 	st.next = entries[len(entries)-1].Offset + 1
 	st.mu.Unlock()
 	for _, l := range landed {
-		st.land(l.f, l.s)
+		st.land(l)
 	}
 }
 
-func (st *stream) land(f *flight, s sighting) {
-	if !s.entry.FirstKnown {
-		st.resolve(f, s)
+func (st *stream) land(l landing) {
+	if !l.s.entry.FirstKnown {
+		st.resolve(l)
 		return
 	}
-	st.settle(f, s.entry.Facts, nil)
+	st.settle(l.f, l.s.entry.Facts, nil)
 }
 
 func (st *stream) settle(f *flight, facts kafkalog.Facts, err error) {
