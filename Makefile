@@ -35,7 +35,8 @@ test: fetch ## all tests that need no JVM
 .PHONY: test-kafka
 test-kafka: fetch ## contract and end-to-end tests on Apache Kafka 4 (needs Java 17; Maven the first time)
 	$(GO) run ./internal/testkit/cmd/apachekafka -- $(GO) test -count=1 -timeout 20m -p $(P) $(KAFKA_PACKAGES)
-	$(GO) test -count=1 -timeout 10m -tags jvm ./internal/testkit/...
+	$(GO) test -count=1 -timeout 10m -p 1 -tags jvm ./internal/testkit/...
+	$(GO) test -count=1 -timeout 10m -tags jvm -run KillOfEveryBroker ./internal/kafkalog
 
 # Generated pages are compared by a test of cmd/splitsync, the import rule and the other rules over the tree are tests of internal/gates: both are
 # in race. The end-to-end tests start the built binary, so a race build of them finds nothing more than race does; make test has them.
@@ -46,7 +47,7 @@ check: lint vuln race ## gofmt, vet, staticcheck, govulncheck, rules over the tr
 lint: ## gofmt, vet, staticcheck
 	@bad=$$(git ls-files --cached --others --exclude-standard '*.go' | xargs -r gofmt -l); if [ -n "$$bad" ]; then echo "gofmt these files:"; echo "$$bad"; exit 1; fi
 	$(GO) vet ./...
-	$(GO) vet -tags jvm ./internal/testkit/...
+	$(GO) vet -tags jvm ./internal/testkit/... ./internal/kafkalog
 	$(GO) tool staticcheck ./...
 
 .PHONY: vuln
