@@ -54,11 +54,11 @@ type Generation struct {
 // generation, and run must return then. An error that run returns while its ctx lives ends Consume. Partitions are assigned by range, so
 // that one member owns the same partition numbers of all topics. Brokers that do not answer are asked again for ever.
 func (l *Log) Consume(ctx context.Context, group string, topics []event.Topic, run func(context.Context, *Generation) error) error {
-	cg, err := l.joinGroup(group, topics)
+	cg, links, err := l.joinGroup(group, topics)
 	if err != nil {
 		return err
 	}
-	defer cg.Close()
+	defer links.leave(cg)
 	logged := time.Time{}
 	for {
 		gen, err := cg.Next(ctx)
@@ -81,11 +81,12 @@ func (l *Log) Consume(ctx context.Context, group string, topics []event.Topic, r
 	}
 }
 
-func (l *Log) joinGroup(group string, topics []event.Topic) (*kafka.ConsumerGroup, error) {
+func (l *Log) joinGroup(group string, topics []event.Topic) (*kafka.ConsumerGroup, *conns, error) {
 	dialer, err := l.cfg.dialer()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	links := newConns(dialer)
 	names := make([]string, len(topics))
 	for i, t := range topics {
 		names[i] = l.topic(t)
@@ -98,9 +99,9 @@ func (l *Log) joinGroup(group string, topics []event.Topic) (*kafka.ConsumerGrou
 		ErrorLogger: kafka.LoggerFunc(func(string, ...any) {}), // Next returns the same errors
 	})
 	if err != nil {
-		return nil, fmt.Errorf("join group %s: %w", group, err)
+		return nil, nil, fmt.Errorf("join group %s: %w", group, err)
 	}
-	return cg, nil
+	return cg, links, nil
 }
 
 // runGeneration runs one generation to its end and waits for all its goroutines.
