@@ -21,5 +21,6 @@ type Metrics struct {
 	Tails       prometheus.Gauge       `metric:"splitsync_gateway_partitions" help:"partitions that are tailed"`
 	TailFaults  prometheus.Counter     `metric:"splitsync_gateway_tail_faults_total" help:"tails that ended with a fault; their connections were closed with 4104"`
 	OpenEnds    prometheus.Gauge       `metric:"splitsync_gateway_pending_session_ends" help:"ends of sessions that are not yet in the log"`
+	Broken      prometheus.Gauge       `metric:"splitsync_gateway_broken_registers" help:"records of the topic rooms that could not be read: what they say (a ban, a mute, a room) does not hold here"`
 	Incarnation prometheus.Counter     `metric:"splitsync_gateway_incarnations_lost_total" help:"incarnations that were given up"`
 }

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	queueWait = time.Second          // how long a socket is not read while the queue of its partition is full
-	queuePoll = 5 * time.Millisecond // how often the queue is tried in that time
+	queueWait = time.Second           // how long a socket is not read while the queue of its partition is full
+	queuePoll = 20 * time.Millisecond // how often the queue is tried in that time
 )
 
 // sendMessage checks a message and appends it. The reply comes when it is durable and read back.

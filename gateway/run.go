@@ -226,10 +226,18 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	defer func() { _ = ln.Close() }()
+	probes, err := metrics.Listen(ctx, cfg.MetricsAddress)
+	if err != nil {
+		return err
+	}
 	reg, health := metrics.NewRegistry(cfg.Version), metrics.NewHealth()
 	s, err := New(ctx, cfg, Deps{Log: klog, Metrics: reg, Health: health}, log)
 	if err != nil {
-		return errors.Join(err, ln.Close())
+		if probes != nil {
+			err = errors.Join(err, probes.Close())
+		}
+		return err
 	}
 	router := s.web.Router()
 	router.Use(s.origins.CORS)
@@ -240,7 +248,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 		"http": func(ctx context.Context) error {
 			return service.Serve(ctx, ln, router, service.ServeOptions{Log: log, ShutdownTimeout: s.cfg.DrainTimeout})
 		},
-		"metrics": func(ctx context.Context) error { return metrics.Serve(ctx, cfg.MetricsAddress, reg, health, log) },
+		"metrics": func(ctx context.Context) error { return metrics.ServeOn(ctx, probes, reg, health, log) },
 	})
 }
 

@@ -65,10 +65,19 @@ func (s *Server) housekeeping(ctx context.Context) error {
 			s.hub.mend()
 			s.ends.retry()
 			s.pingSilent(ctx, now)
-			s.metrics.QueuedBytes.Set(float64(s.memory.queued.Load()))
-			s.metrics.RingBytes.Set(float64(s.memory.ringBytes.Load()))
-			s.metrics.RingDropped.Add(float64(s.memory.dropped.Swap(0)))
+			s.measure()
 		}
+	}
+}
+
+// measure sets the metrics that are not counted where they happen.
+func (s *Server) measure() {
+	s.metrics.QueuedBytes.Set(float64(s.memory.queued.Load()))
+	s.metrics.RingBytes.Set(float64(s.memory.ringBytes.Load()))
+	s.metrics.RingDropped.Add(float64(s.memory.dropped.Swap(0)))
+	if broken := s.dir.Broken(); broken > 0 {
+		s.metrics.Broken.Set(float64(broken))
+		s.faults.Error("registers", "registers of rooms cannot be read", "records", broken)
 	}
 }
 

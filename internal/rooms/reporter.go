@@ -160,8 +160,8 @@ func (r *Reporter) Probe(ctx context.Context, p *Presence) error {
 	return err
 }
 
-// End writes the tombstones of the incarnation: its gateway has ended all its sessions by itself. Nothing is
-// reported from then on.
+// End writes the tombstone of the incarnation and returns when it is durable: its gateway has ended all its sessions by itself. Those of
+// its rooms follow without a wait, for they only save space. Nothing is reported from then on.
 func (r *Reporter) End(ctx context.Context) error {
 	r.mu.Lock()
 	id, written := r.incarnation, r.written
@@ -170,13 +170,11 @@ func (r *Reporter) End(ctx context.Context) error {
 	if id == "" {
 		return nil
 	}
-	for room := range written {
-		if _, err := r.producer.Append(ctx, 0, kafkalog.Outgoing{Key: []byte(id + "|" + room)}); err != nil {
-			return fmt.Errorf("end incarnation %s: %w", id, err)
-		}
-	}
 	if _, err := r.producer.Append(ctx, 0, kafkalog.Outgoing{Key: []byte(id)}); err != nil {
 		return fmt.Errorf("end incarnation %s: %w", id, err)
+	}
+	for room := range written {
+		r.send(id+"|"+room, nil, nil)
 	}
 	return nil
 }
