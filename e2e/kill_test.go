@@ -114,9 +114,21 @@ func TestKill9WhileTheLoadGoesOn(t *testing.T) {
 	theStoreHas(t, u, told)
 }
 
-// TestFaultsBetweenUpAndItsBroker loses answers and cuts connections while a load runs: nothing is in the log twice, every Ack's seq is the one
-// that all others see, and nothing that was acknowledged is lost.
-func TestFaultsBetweenUpAndItsBroker(t *testing.T) {
+// TestFaultLostAnswers throws the broker's answers away while a load runs, after its connections were cut twice: nothing is in the log twice, every
+// Ack's seq is the one that all others see, and nothing that was acknowledged is lost.
+func TestFaultLostAnswers(t *testing.T) {
+	faultyBroker(t, func(p *testkit.Proxy) { p.LoseAnswers(100 * time.Millisecond) }, 400*time.Millisecond)
+}
+
+// TestFaultOutage takes the broker away for longer than the gateway accepts new messages without an answer: it refuses them, and the load sends
+// them again.
+func TestFaultOutage(t *testing.T) {
+	faultyBroker(t, (*testkit.Proxy).Cut, 4*time.Second)
+}
+
+// faultyBroker plays a log while connections are cut twice, at once whole again, and then the fault comes for a while. It comes last: a consumer
+// that vanishes while kfake still waits for another that vanished keeps its partitions for ever (Apache Kafka drops it).
+func faultyBroker(t *testing.T, fault func(*testkit.Proxy), last time.Duration) {
 	t.Parallel()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -125,36 +137,31 @@ func TestFaultsBetweenUpAndItsBroker(t *testing.T) {
 	broker.Advertise(proxy.Addr())
 	file, _, _ := chatLog(t, seed, 3000)
 	receiver, env := receive(t)
-	u := upproc.Start(t, append(env, "KAFKA_BROKERS="+proxy.Addr(), "KAFKA_REPLICATION_FACTOR=1")...)
-	cfg := player(u, file, receiver)
+	u := upproc.Start(t, append(env, "KAFKA_BROKERS="+proxy.Addr())...)
 	random := rand.New(rand.NewPCG(seed, 2))
-	var steps []*acks
-	for i := range 4 {
-		steps = append(steps, newAcks(300+600*i+random.IntN(300)))
-	}
+	steps := []*acks{newAcks(200 + random.IntN(500)), newAcks(800 + random.IntN(500)), newAcks(1400 + random.IntN(1000)), newAcks(4000)}
+	cfg := player(u, file, receiver)
 	cfg.Acked = func(room string, line int, seq uint64) {
 		for _, s := range steps {
 			s.add(room, line, seq)
 		}
 	}
-	faulty := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(faulty)
-		for i, s := range steps {
+		defer close(done)
+		for _, s := range steps[:2] {
 			<-s.full
-			switch i % 2 {
-			case 0:
-				proxy.LoseAnswers(100 * time.Millisecond)
-			case 1:
-				proxy.Reset()
-			}
-			testkit.Eventually(t, 5*time.Second, pause(300*time.Millisecond))
-			proxy.Heal()
+			proxy.Reset()
 		}
+		<-steps[2].full
+		fault(proxy)
+		testkit.Eventually(t, 10*time.Second, pause(last))
+		proxy.Heal()
 	}()
-	play(t, u, cfg)
-	<-faulty
-	theStoreHas(t, u, steps[len(steps)-1])
+	ledger := play(t, u, cfg)
+	<-done
+	t.Logf("%d repetitions of refused lines", ledger.Retries)
+	theStoreHas(t, u, steps[3])
 }
 
 // pause is a condition that holds after d: a fault has to last for a while.
