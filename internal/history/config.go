@@ -2,9 +2,8 @@ package history
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"fmt"
-	"os"
+
+	"splitsync/internal/clienttls"
 )
 
 // Config says where the history is.
@@ -20,27 +19,10 @@ type Config struct {
 	TTLDays     int      `env:"HISTORY_TTL_DAYS" envDefault:"0" min:"0" max:"36500" help:"days after which migrate has ClickHouse delete history; 0 = keep"`
 }
 
+// tls returns nil without TLS.
 func (c Config) tls() (*tls.Config, error) {
 	if !c.TLSEnable {
 		return nil, nil
 	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.TLSCAFile != "" {
-		pem, err := os.ReadFile(c.TLSCAFile)
-		if err != nil {
-			return nil, fmt.Errorf("CLICKHOUSE_TLS_CA_FILE: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("CLICKHOUSE_TLS_CA_FILE: no certificate in %s", c.TLSCAFile)
-		}
-	}
-	if c.TLSCertFile != "" {
-		pair, err := tls.LoadX509KeyPair(c.TLSCertFile, c.TLSKeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("CLICKHOUSE_TLS_CERT_FILE, CLICKHOUSE_TLS_KEY_FILE: %w", err)
-		}
-		t.Certificates = []tls.Certificate{pair}
-	}
-	return t, nil
+	return clienttls.Load("CLICKHOUSE_TLS", clienttls.Files{CA: c.TLSCAFile, Cert: c.TLSCertFile, Key: c.TLSKeyFile})
 }

@@ -1,16 +1,15 @@
 package kafkalog
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/segmentio/kafka-go/sasl/scram"
+
+	"splitsync/internal/clienttls"
 )
 
 // Config says where the log is and how its topics are made.
@@ -36,8 +35,10 @@ type Config struct {
 func (c Config) dialer() (*kafka.Dialer, error) {
 	d := &kafka.Dialer{Timeout: 5 * time.Second, DualStack: true, ClientID: "splitsync"}
 	var err error
-	if d.TLS, err = c.tls(); err != nil {
-		return nil, err
+	if c.TLSEnable {
+		if d.TLS, err = clienttls.Load("KAFKA_TLS", clienttls.Files{CA: c.TLSCAFile, Cert: c.TLSCertFile, Key: c.TLSKeyFile}); err != nil {
+			return nil, err
+		}
 	}
 	switch c.SASLMechanism {
 	case "", "none":
@@ -54,29 +55,4 @@ func (c Config) dialer() (*kafka.Dialer, error) {
 		return nil, fmt.Errorf("KAFKA_SASL_MECHANISM: %w", err)
 	}
 	return d, nil
-}
-
-func (c Config) tls() (*tls.Config, error) {
-	if !c.TLSEnable {
-		return nil, nil
-	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.TLSCAFile != "" {
-		pem, err := os.ReadFile(c.TLSCAFile)
-		if err != nil {
-			return nil, fmt.Errorf("KAFKA_TLS_CA_FILE: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("KAFKA_TLS_CA_FILE: no certificate in %s", c.TLSCAFile)
-		}
-	}
-	if c.TLSCertFile != "" {
-		pair, err := tls.LoadX509KeyPair(c.TLSCertFile, c.TLSKeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("KAFKA_TLS_CERT_FILE, KAFKA_TLS_KEY_FILE: %w", err)
-		}
-		t.Certificates = []tls.Certificate{pair}
-	}
-	return t, nil
 }
