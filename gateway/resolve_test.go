@@ -39,7 +39,7 @@ func TestRetriesOfUnknownFirstsAreResolvedTogether(t *testing.T) {
 			for i := range entries {
 				entries[i].FirstKnown = false
 				f := &flight{done: told[from+i].done, at: time.Now()}
-				st.begin(f)
+				_ = st.begin(f)
 				if i%2 == 0 {
 					defer st.answered(f, int64(from+i), nil) // in descending order, after the tail
 				} else {

@@ -29,6 +29,7 @@ type stream struct {
 	mu      sync.Mutex
 	next    int64             // offset that the tail reads next
 	flight  []*flight         // in the order in which they were sent; ended ones at the front are dropped
+	blind   bool              // nothing is read back any more
 	open    int               // of flight, those without an outcome
 	waiting map[int64]*flight // answered, not yet read back
 	seen    []sighting        // ascending offsets, those that an answer may still name
@@ -68,8 +69,8 @@ func (st *stream) send(e event.Event, done func(kafkalog.Facts, error)) error {
 		return err
 	}
 	f := &flight{done: done, at: time.Now()}
-	if !st.begin(f) {
-		return fmt.Errorf("append to %s/%d: %w", st.topic, st.number, kafkalog.ErrQueueFull)
+	if err := st.begin(f); err != nil {
+		return fmt.Errorf("append to %s/%d: %w", st.topic, st.number, err)
 	}
 	err = st.producer.Send(st.number, out, func(offset int64, err error) { st.answered(f, offset, err) })
 	if err != nil {
@@ -96,16 +97,19 @@ func (st *stream) append(ctx context.Context, e event.Event) (kafkalog.Entry, er
 	}
 }
 
-func (st *stream) begin(f *flight) bool {
+func (st *stream) begin(f *flight) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.open >= maxInFlight {
-		return false
+	switch {
+	case st.blind:
+		return kafkalog.ErrNotStored
+	case st.open >= maxInFlight:
+		return kafkalog.ErrQueueFull
 	}
 	f.from = st.next
 	st.open++
 	st.flight = append(st.flight, f)
-	return true
+	return nil
 }
 
 // end marks a flight as done with and tells whether it was not before.
@@ -206,10 +210,11 @@ func (st *stream) settle(f *flight, facts kafkalog.Facts, err error) {
 	}
 }
 
-// sweep gives up appends whose reply is due; all = whatever their age.
+// sweep gives up appends whose reply is due; all = whatever their age, and none is begun any more.
 func (st *stream) sweep(now time.Time, all bool) {
 	var late []*flight
 	st.mu.Lock()
+	st.blind = st.blind || all
 	for _, f := range st.flight {
 		if !all && now.Sub(f.at) < answerWithin {
 			break

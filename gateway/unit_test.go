@@ -139,7 +139,7 @@ func TestAnAppendLandsWhenAnsweredAndReadBack(t *testing.T) {
 	var a, b, c outcome
 	fa, fb, fc := &flight{done: a.done, at: time.Now()}, &flight{done: b.done, at: time.Now()}, &flight{done: c.done, at: time.Now()}
 	for _, f := range []*flight{fa, fb, fc} {
-		st.begin(f)
+		_ = st.begin(f)
 	}
 	st.observe(entriesFrom(0, 10)) // others' records, and a's at 4
 	st.answered(fb, 12, nil)       // answered before it is read
@@ -167,7 +167,7 @@ func TestAnAppendWithoutOutcomeIsToldInTime(t *testing.T) {
 	fo, fr := &flight{done: old.done, at: now.Add(-answerWithin)}, &flight{done: read.done, at: now.Add(-answerWithin)}
 	fy := &flight{done: young.done, at: now}
 	for _, f := range []*flight{fo, fr, fy} {
-		st.begin(f)
+		_ = st.begin(f)
 	}
 	st.answered(fr, 7, nil) // durable, but the tail does not come
 	st.sweep(now, false)
@@ -182,11 +182,27 @@ func TestAnAppendWithoutOutcomeIsToldInTime(t *testing.T) {
 	}
 }
 
+func TestNothingIsBegunWithoutATail(t *testing.T) {
+	st := newStream(event.Chat, 0, nil)
+	var a outcome
+	if err := st.begin(&flight{done: a.done, at: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	st.sweep(time.Time{}, true)
+	if !errors.Is(a.err, kafkalog.ErrOutcomeUnknown) {
+		t.Errorf("in flight: %v", a.err)
+	}
+	err := st.send(&event.SystemMessage{RoomID: "r", Content: "x"}, func(kafkalog.Facts, error) { t.Error("done without a send") })
+	if !errors.Is(err, kafkalog.ErrNotStored) {
+		t.Errorf("behind the end: %v", err)
+	}
+}
+
 func TestFactsOfLongAgoAreNotGuessed(t *testing.T) {
 	st := newStream(event.Chat, 0, nil)
 	var a outcome
 	f := &flight{done: a.done, at: time.Now()}
-	st.begin(f)
+	_ = st.begin(f)
 	for i := range 3 {
 		st.observe(entriesFrom(int64(i)*maxSeen, maxSeen))
 	}
