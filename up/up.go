@@ -86,7 +86,7 @@ func (p *process) run(ctx context.Context) (err error) {
 	if p.servers, err = startServers(ctx, cfg, p.dir, log, func(line string) { fmt.Fprintln(p.out, line) }); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.servers.stop(ctx)) }()
+	defer p.servers.stop(ctx)
 	closeStores, err := p.openStores(ctx)
 	defer closeStores()
 	if err != nil {
