@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -211,13 +210,7 @@ func (s *Server) mayChange() error {
 
 // changeRoom is change for the event's room.
 func (s *Server) changeRoom(ctx context.Context, e event.Event) (kafkalog.Entry, error) {
-	ctx, cancel := context.WithTimeout(ctx, registerWithin)
-	defer cancel()
-	entry, err := s.append(ctx, e.Room(), func(ctx context.Context, p *partition) (kafkalog.Entry, error) { return s.change(ctx, p, e) })
-	if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, kafkalog.ErrOutcomeUnknown) {
-		return entry, httpapi.Unavailable(tryAgain, err, "the log is unavailable: not stored")
-	}
-	return entry, err
+	return s.append(ctx, e.Room(), func(ctx context.Context, p *partition) (kafkalog.Entry, error) { return s.change(ctx, p, e) })
 }
 
 // view adds to the register what the own tail has seen behind it. current is the count over all gateways.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"splitsync/event"
+	"splitsync/internal/httpapi"
 	"splitsync/internal/kafkalog"
 )
 
@@ -181,11 +182,13 @@ func (s *Server) connections() []*conn {
 	return out
 }
 
-// append is stream.append for a room that may have no members here.
+// append is stream.append for a room that may have no members here. It takes registerWithin at most.
 func (s *Server) append(ctx context.Context, room string, f func(context.Context, *partition) (kafkalog.Entry, error)) (kafkalog.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, registerWithin)
+	defer cancel()
 	p, err := s.hub.acquire(ctx, room)
 	if err != nil {
-		return kafkalog.Entry{}, err
+		return kafkalog.Entry{}, httpapi.Unavailable(tryAgain, err, "the log is unavailable: not stored")
 	}
 	defer s.hub.release(p)
 	return f(ctx, p)
