@@ -123,14 +123,7 @@ func TestServersMayComeLaterAndGoAway(t *testing.T) {
 	house.Start()
 	r.history("lobby", "two", "one")
 
-	broker.Stop()
-	testkit.Eventually(t, soon, func() error {
-		if code, body, header := r.call("POST", "/management/rooms/lobby/system-message", `{"content":"x"}`); code != 503 || header.Get("Retry-After") == "" {
-			return fmt.Errorf("without Kafka: %d %v %s", code, header, body)
-		}
-		return nil
-	})
-	broker.Start()
+	kafkaGoesAway(t, r, broker)
 	r.say(ann, "three")
 	testkit.Eventually(t, soon, func() error {
 		_, body, _ := r.call("GET", "/management/sync/chat-history/lobby", "")
@@ -141,4 +134,17 @@ func TestServersMayComeLaterAndGoAway(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// kafkaGoesAway stops the broker until changes are refused, and starts it again.
+func kafkaGoesAway(t *testing.T, r *running, broker *testkit.Broker) {
+	t.Helper()
+	broker.Stop()
+	testkit.Eventually(t, soon, func() error {
+		if code, body, header := r.call("POST", "/management/rooms/lobby/system-message", `{"content":"x"}`); code != 503 || header.Get("Retry-After") == "" {
+			return fmt.Errorf("without Kafka: %d %v %s", code, header, body)
+		}
+		return nil
+	})
+	broker.Start()
 }
