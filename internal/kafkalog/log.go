@@ -14,12 +14,14 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"splitsync/event"
+	"splitsync/internal/service"
 )
 
 // Log is a connection to one splitsync log: a set of topics with one prefix. It is safe for concurrent use.
 type Log struct {
 	cfg       Config
 	log       *slog.Logger
+	faults    *service.Throttle // an outage is one line a minute, however many read and write
 	client    *kafka.Client
 	transport *kafka.Transport
 	meta      Meta
@@ -55,7 +57,7 @@ func Open(ctx context.Context, cfg Config, log *slog.Logger) (*Log, error) {
 		TLS:         dialer.TLS,
 		SASL:        dialer.SASLMechanism,
 	}
-	l := &Log{cfg: cfg, log: log, transport: transport, client: &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport}}
+	l := &Log{cfg: cfg, log: log, faults: service.NewThrottle(log, time.Minute), transport: transport, client: &kafka.Client{Addr: kafka.TCP(cfg.Brokers...), Transport: transport}}
 	if err := l.waitReachable(ctx); err != nil {
 		transport.CloseIdleConnections()
 		return nil, err

@@ -19,7 +19,6 @@ const callTimeout = 10 * time.Second
 // retry calls f until it succeeds, fails for good, or ctx ends; the last error is kept. One request has callTimeout.
 func (l *Log) retry(ctx context.Context, what string, f func(context.Context) error) error {
 	var last error
-	var logged time.Time
 	err := retry.Do(ctx, backoff(), func(ctx context.Context) error {
 		try, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
@@ -27,10 +26,7 @@ func (l *Log) retry(ctx context.Context, what string, f func(context.Context) er
 		if last == nil || !transient(last) {
 			return last
 		}
-		if time.Since(logged) > time.Minute {
-			logged = time.Now()
-			l.log.Warn("kafka request was not answered, trying on", "what", what, "error", last.Error())
-		}
+		l.faults.Warn("retry", "kafka request was not answered, trying on", "what", what, "error", last.Error())
 		return retry.RetryableError(last)
 	})
 	if err != nil && last != nil && ctx.Err() != nil {
