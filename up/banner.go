@@ -1,10 +1,26 @@
 package up
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strings"
+	"time"
 )
+
+// announce shows the banner once every role is ready, so that whoever reads it can use what it names.
+func (p *process) announce(ctx context.Context, addr net.Addr) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for p.health.Err() != nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+	p.banner(addr)
+}
 
 // banner tells where things are. Secrets are shown only where up made them, once a start, for whoever tries it out.
 func (p *process) banner(addr net.Addr) {

@@ -95,7 +95,6 @@ func (p *process) run(ctx context.Context) (err error) {
 	if err := p.openRoles(ctx); err != nil {
 		return err
 	}
-	p.banner(ln.Addr())
 	return p.serve(ctx, ln)
 }
 
@@ -183,6 +182,10 @@ func (p *process) serve(ctx context.Context, ln net.Listener) error {
 	clients.Go("gateway", p.gateway.Run)
 	clients.Go("http", func(ctx context.Context) error {
 		return service.Serve(ctx, ln, router, service.ServeOptions{Log: p.log, ShutdownTimeout: stopWithin})
+	})
+	clients.Go("banner", func(ctx context.Context) error {
+		p.announce(ctx, ln.Addr())
+		return nil
 	})
 	err := clients.Wait()
 	stopBack()
