@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// announce shows the banner once every role is ready, so that whoever reads it can use what it names.
-func (p *process) announce(ctx context.Context, addr net.Addr) {
+// waitReady waits until every role is ready; it returns false when ctx ends first.
+func (p *process) waitReady(ctx context.Context) bool {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for p.health.Err() != nil {
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-tick.C:
 		}
 	}
-	p.banner(addr)
+	return true
 }
 
 // banner tells where things are. Secrets are shown only where up made them, once a start, for whoever tries it out.

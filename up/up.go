@@ -181,10 +181,13 @@ func (p *process) serve(ctx context.Context, ln net.Listener) error {
 	clients, _ := service.NewGroup(front)
 	clients.Go("gateway", p.gateway.Run)
 	clients.Go("http", func(ctx context.Context) error {
+		p.waitReady(ctx) // whoever connects before waits for the answer, instead of getting 503
 		return service.Serve(ctx, ln, router, service.ServeOptions{Log: p.log, ShutdownTimeout: stopWithin})
 	})
 	clients.Go("banner", func(ctx context.Context) error {
-		p.announce(ctx, ln.Addr())
+		if p.waitReady(ctx) {
+			p.banner(ln.Addr())
+		}
 		return nil
 	})
 	err := clients.Wait()
