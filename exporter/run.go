@@ -40,17 +40,14 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
 }
 
 func export(ctx context.Context, cfg Config, reg *metrics.Registry, health *metrics.Health, log *slog.Logger) error {
-	k, err := kafkalog.Open(ctx, cfg.Kafka, log)
+	k, err := kafkalog.OpenChecked(ctx, cfg.Kafka, log)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = k.Close() }()
-	if _, err := k.Check(ctx); err != nil {
-		return err
-	}
 	deps := Deps{Kafka: k, Metrics: reg, Spool: filepath.Join(cfg.DataDir, "spool")}
 	if cfg.Callbacks.NeedsHistory() {
-		store, err := history.Open(ctx, cfg.ClickHouse, log)
+		store, err := history.OpenChecked(ctx, cfg.ClickHouse, log)
 		if err != nil {
 			return fmt.Errorf("open history: %w", err)
 		}

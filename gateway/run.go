@@ -214,14 +214,11 @@ func (s *Server) becomeReady(ctx, group context.Context) {
 
 // Run is the role gateway: it opens the log, serves clients, management and metrics, and drains when ctx ends.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
-	klog, err := kafkalog.Open(ctx, cfg.Kafka, log)
+	klog, err := kafkalog.OpenChecked(ctx, cfg.Kafka, log)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = klog.Close() }()
-	if _, err := klog.Check(ctx); err != nil {
-		return err
-	}
 	ln, err := service.Listen(ctx, cfg.BindAddress, "BIND_ADDRESS")
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 
 	"splitsync/internal/history"
@@ -14,22 +13,16 @@ import (
 // Run is the role ingest: it opens the log and the history, stores what comes, and serves metrics until ctx ends. A Kafka or ClickHouse that
 // is not there yet is waited for.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
-	klog, err := kafkalog.Open(ctx, cfg.Kafka, log)
+	klog, err := kafkalog.OpenChecked(ctx, cfg.Kafka, log)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = klog.Close() }()
-	if _, err := klog.Check(ctx); err != nil {
-		return err
-	}
-	store, err := history.Open(ctx, cfg.ClickHouse, log)
+	store, err := history.OpenChecked(ctx, cfg.ClickHouse, log)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = store.Close() }()
-	if err := store.CheckSchema(ctx); err != nil {
-		return fmt.Errorf("check clickhouse: %w", err)
-	}
 	reg, health := metrics.NewRegistry(cfg.Version), metrics.NewHealth()
 	s, err := New(ctx, cfg, Deps{Log: klog, History: store, Metrics: reg, Health: health}, log)
 	if err != nil {

@@ -179,15 +179,12 @@ func (s *Server) Run(ctx context.Context) error {
 // Run is the role syncapi: it opens the log and the history, serves the routes and metrics, and drains when ctx ends. A Kafka or ClickHouse that is
 // not there yet is waited for.
 func Run(ctx context.Context, cfg Config, log *slog.Logger) error {
-	klog, err := kafkalog.Open(ctx, cfg.Kafka, log)
+	klog, err := kafkalog.OpenChecked(ctx, cfg.Kafka, log)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = klog.Close() }()
-	if _, err := klog.Check(ctx); err != nil {
-		return err
-	}
-	store, err := history.Open(ctx, cfg.ClickHouse, log)
+	store, err := history.OpenChecked(ctx, cfg.ClickHouse, log)
 	if err != nil {
 		return err
 	}

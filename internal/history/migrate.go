@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"regexp"
 	"sort"
 	"strings"
@@ -141,4 +142,16 @@ func (s *Store) apply(ctx context.Context, m migration) error {
 	}
 	s.log.Info("migration applied", "name", m.name)
 	return nil
+}
+
+// OpenChecked is Open and CheckSchema: what a role starts with.
+func OpenChecked(ctx context.Context, cfg Config, log *slog.Logger) (*Store, error) {
+	s, err := Open(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.CheckSchema(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("check clickhouse: %w", err), s.Close())
+	}
+	return s, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sort"
 	"strconv"
 	"strings"
@@ -161,4 +162,16 @@ func (l *Log) describe(ctx context.Context, specs []topicSpec) (map[string]map[s
 		return nil, fmt.Errorf("describe topics: %w", err)
 	}
 	return settings, nil
+}
+
+// OpenChecked is Open and Check: what a role starts with.
+func OpenChecked(ctx context.Context, cfg Config, log *slog.Logger) (*Log, error) {
+	l, err := Open(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := l.Check(ctx); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
 }
