@@ -31,6 +31,9 @@ func (s *Server) identify(r *http.Request, room string) (member, error) {
 	m.history = int(q.Int("history", 0, 0, maxHistory))
 	if m.resume = q.Has("since"); m.resume {
 		m.since = uint64(q.Int("since", 0, 0, 1<<53-1))
+		if m.since == 0 { // everything from the beginning on
+			m.since = s.beginning()
+		}
 	}
 	if err := q.Err(); err != nil {
 		return m, err

@@ -59,7 +59,7 @@ func (c *conn) history(_ context.Context, cmd command) {
 	c.reply(event.MsgHistory, cmd.id, out)
 }
 
-// page cuts a page out of the ring; the lock is held. Behind the oldest record held there may always be more.
+// page cuts a page out of the ring; the lock is held. Before the oldest record held there may be more, unless the room began here.
 func (r *room) page(in historyRequest, limit int) (found []shown, more, ok bool) {
 	if in.AfterSeq != nil {
 		found, ok = r.ring.after(*in.AfterSeq)
@@ -71,7 +71,9 @@ func (r *room) page(in historyRequest, limit int) (found []shown, more, ok bool)
 		before = *in.BeforeSeq
 	}
 	found = r.ring.before(before, limit)
-	return slices.Clone(found), true, len(found) > 0
+	whole := r.ring.floor == r.part.s.beginning()
+	more = !whole || len(found) > 0 && found[0].seq > r.ring.frames[0].seq
+	return slices.Clone(found), more, whole || len(found) > 0
 }
 
 // presenceRequest is the payload of Presence.

@@ -14,6 +14,15 @@ const diskEvery = 5 * time.Second
 // seqBefore returns the position of a reader that reads offset next: all records from there on have greater seqs.
 func (s *Server) seqBefore(next int64) uint64 { return s.klog.Meta().SeqOf(next) - 1 }
 
+// beginning is the position before the first record that ever was; in a later epoch there were others before, so it is 0, where nobody can be.
+func (s *Server) beginning() uint64 {
+	const firstEpoch = 1
+	if s.klog.Meta().Epoch != firstEpoch {
+		return 0
+	}
+	return s.seqBefore(0)
+}
+
 // incarnation returns the name under which this gateway's sessions stand in the log.
 func (s *Server) incarnation() string {
 	if id := s.birth.Load(); id != nil {
