@@ -52,11 +52,13 @@ func Main(m *testing.M) {
 }
 
 // leaks returns the goroutines that are left. A connection whose long poll was given up ends with the broker's answer, up to half a second
-// later, or at the client's own time-out of some seconds when the broker is busy.
+// later, or at the client's own time-out of some seconds when the broker is busy. A stream of the fault proxy that was cut while it passed
+// bytes on is left by toxiproxy 2.5.0 for ever, in a send that nobody takes: it is not ours, and no product code can bring it about.
 func leaks() error {
+	proxyStream := goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run")
 	deadline := time.Now().Add(10 * time.Second)
 	for {
-		err := goleak.Find()
+		err := goleak.Find(proxyStream)
 		if err == nil || time.Now().After(deadline) {
 			return err
 		}
