@@ -62,6 +62,7 @@ func environ(t *testing.T, more ...string) []string {
 	}
 	env := []string{
 		"DATA_DIR=" + t.TempDir(), "BIND_ADDRESS=127.0.0.1:0", "METRICS_ADDRESS=127.0.0.1:0", "LOG_LEVEL=debug", "EMBEDDED_FSYNC=false",
+		"USER_MESSAGE_RATE_PER_SECOND=0", // say tries again at once, which is abuse elsewhere
 		fmt.Sprintf("EMBEDDED_KAFKA_PORT=%d", ports[0]), fmt.Sprintf("EMBEDDED_CLICKHOUSE_TCP_PORT=%d", ports[1]),
 		fmt.Sprintf("EMBEDDED_CLICKHOUSE_HTTP_PORT=%d", ports[2]),
 	}
